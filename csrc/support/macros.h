@@ -1,0 +1,20 @@
+// Host/device qualifier and the namespace that keeps SIMD levels apart.
+#pragma once
+
+#if defined(__CUDACC__)
+#define RNDR_HD __host__ __device__ __forceinline__
+#else
+#define RNDR_HD inline
+#endif
+
+// Every header is compiled once for each SIMD level. Inline functions of two levels must never be merged by the
+// linker (a base-level caller would run AVX-512 code), so the level is part of every name.
+#ifndef RNDR_LEVEL_NS
+#define RNDR_LEVEL_NS level_base
+#endif
+#define RNDR_NAMESPACE_BEGIN \
+  namespace rndr {           \
+  inline namespace RNDR_LEVEL_NS {
+#define RNDR_NAMESPACE_END \
+  }                        \
+  }
