@@ -4,7 +4,8 @@
 #if defined(__CUDACC__)
 #define RNDR_HD __host__ __device__ __forceinline__
 #else
-#define RNDR_HD inline
+// One call that is not inlined keeps a whole loop from being vectorised.
+#define RNDR_HD inline __attribute__((always_inline))
 #endif
 
 // Every header is compiled once for each SIMD level. Inline functions of two levels must never be merged by the

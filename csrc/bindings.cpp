@@ -1,0 +1,133 @@
+// The only file that sees Python: raw addresses and sizes in, one line an op, in pipeline order.
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/string.h>
+
+#include <cstdint>
+#include <limits>
+
+#include "cpu/face_coverage.h"
+#include "cpu/kernels.h"
+#include "cpu/outline_coverage.h"
+#include "cpu/rasterize.h"
+
+namespace nb = nanobind;
+using namespace rndr;
+
+namespace {
+
+using Address = std::uintptr_t;
+
+template <class T>
+T* at(Address address) {
+  return reinterpret_cast<T*>(address);
+}
+
+// (vertices, faces, batch, vertex count, face count, height, width)
+template <class T>
+Screen<T> screen_of(Address vertices, Address faces, int batch, int vertex_count, int face_count, int height, int width) {
+  return {at<const T>(vertices), at<const int64_t>(faces), batch, vertex_count, face_count, height, width};
+}
+
+// Calls body<float>() or body<double>().
+template <class Body>
+auto by_dtype(bool is_double, const Body& body) {
+  return is_double ? body(double{}) : body(float{});
+}
+
+#define RNDR_SCREEN_ARGS Address vertices, Address faces, int batch, int vertex_count, int face_count, int height, int width, bool is_double
+#define RNDR_SCREEN(T) screen_of<T>(vertices, faces, batch, vertex_count, face_count, height, width)
+#define RNDR_COVERAGE_ARGS                                                                                                         \
+  Address parameters, const std::string &distribution, bool squared, double support_eps, const std::string &t_conorm, int threads, \
+      const std::string &level
+#define RNDR_SETTINGS \
+  CoverageSettings { distribution.c_str(), t_conorm.c_str(), level.c_str(), squared, support_eps, threads }
+
+void bind_face_coverage(nb::module_& m) {
+  m.def("face_coverage_forward", [](RNDR_SCREEN_ARGS, RNDR_COVERAGE_ARGS, Address state, Address ties, Address value) {
+    nb::gil_scoped_release released;
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      face_coverage_forward<T>(RNDR_SCREEN(T), at<const T>(parameters), RNDR_SETTINGS, at<T>(state), at<T>(ties), at<T>(value));
+    });
+  });
+  m.def("face_coverage_backward", [](RNDR_SCREEN_ARGS, RNDR_COVERAGE_ARGS, Address state, Address ties, Address grad,
+                                     Address grad_vertices, Address grad_parameters) {
+    nb::gil_scoped_release released;
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      face_coverage_backward<T>(RNDR_SCREEN(T), at<const T>(parameters), RNDR_SETTINGS, at<const T>(state), at<const T>(ties),
+                                at<const T>(grad), at<T>(grad_vertices), at<T>(grad_parameters));
+    });
+  });
+  m.def("covered_pairs", [](RNDR_SCREEN_ARGS, RNDR_COVERAGE_ARGS) {
+    nb::gil_scoped_release released;
+    return by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      return covered_pairs<T>(RNDR_SCREEN(T), at<const T>(parameters), RNDR_SETTINGS);
+    });
+  });
+}
+
+void bind_outline_coverage(nb::module_& m) {
+  m.def("outline_coverage_forward", [](RNDR_SCREEN_ARGS, RNDR_COVERAGE_ARGS, Address value, Address distance, Address nearest) {
+    nb::gil_scoped_release released;
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      outline_coverage_forward<T>(RNDR_SCREEN(T), at<const T>(parameters), RNDR_SETTINGS, at<T>(value), at<T>(distance),
+                                  at<int32_t>(nearest));
+    });
+  });
+  m.def("outline_coverage_backward", [](RNDR_SCREEN_ARGS, RNDR_COVERAGE_ARGS, Address distance, Address nearest, Address grad,
+                                        Address grad_vertices, Address grad_parameters) {
+    nb::gil_scoped_release released;
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      outline_coverage_backward<T>(RNDR_SCREEN(T), at<const T>(parameters), RNDR_SETTINGS, at<const T>(distance),
+                                   at<const int32_t>(nearest), at<const T>(grad), at<T>(grad_vertices), at<T>(grad_parameters));
+    });
+  });
+}
+
+void bind_rasterize(nb::module_& m) {
+  m.def("rasterize", [](RNDR_SCREEN_ARGS, bool perspective, bool cull_back_faces, int threads, Address face_id,
+                        Address barycentrics, Address depth) {
+    nb::gil_scoped_release released;
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      rasterize<T>(RNDR_SCREEN(T), perspective, cull_back_faces, threads, at<int64_t>(face_id), at<T>(barycentrics), at<T>(depth));
+    });
+  });
+}
+
+// Elementwise views of the kernels, so that tests can hold them against the Python classes.
+void bind_relax(nb::module_& m) {
+  m.def("distribution_kernel", [](const std::string& level, const std::string& name, const std::string& function, bool is_double, int n,
+                                  Address z, double shape, double shift, Address out) {
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      const auto& k = find_distribution<T>(simd_level(level.c_str()), name.c_str());
+      const CoverageParams<T> c{T(1), T(shape), T(shift), T(0), -std::numeric_limits<T>::infinity(), false};
+      const auto run = function == "cdf" ? k.cdf : function == "level" ? k.level : function == "pdf" ? k.pdf : k.dcdf_dshape;
+      run(n, at<const T>(z), c, at<T>(out));
+    });
+  });
+  m.def("distribution_support", [](const std::string& name, double eps, double shape, double shift) {
+    const auto& k = find_distribution<double>(simd_level(""), name.c_str());
+    return nb::make_tuple(k.outer(eps, shape, shift), k.inner(eps, shape, shift));
+  });
+  m.def("simd_level", [](const std::string& name) { return std::string(simd_level(name.c_str()).name); });
+  m.def("t_conorm_traits", [](const std::string& name) {
+    const auto& k = find_t_conorm<double>(simd_level(""), name.c_str());
+    return nb::make_tuple(k.has_p, k.counts_ties);
+  });
+}
+
+}  // namespace
+
+NB_MODULE(_C, m) {
+  m.doc() = "Native kernels of renderer; call them through renderer.ops.";
+  bind_face_coverage(m);
+  bind_outline_coverage(m);
+  bind_rasterize(m);
+  bind_relax(m);
+}

@@ -1,0 +1,112 @@
+// The buffer kernels of one SIMD level.
+//
+// A face meets a tile in a rectangle of pixels. Its pixels go through short, vectorised loops over buffers that stay in
+// the first-level cache: geometry -> distribution -> T-conorm. The loops are compiled per distribution and per T-conorm
+// rather than for every pair of them: 18 + 9 kernels instead of 162, at the price of a few cache-hot loads a pixel.
+#pragma once
+
+namespace rndr {
+
+// Widths are rounded up to this many pixels, so that no loop has a scalar remainder.
+constexpr int kLanes = 8;
+// Pixels a buffer holds: several buffers of doubles fit a 32 KiB cache.
+constexpr int kBuffer = 512;
+
+constexpr int round_up(int n) { return (n + kLanes - 1) / kLanes * kLanes; }
+
+// Pixels x0 .. x0 + width - 1 (width a multiple of kLanes), y0 .. y0 + height - 1, relative to the tile's origin.
+struct Rect {
+  int x0, y0, width, height;
+};
+
+// Parameters of the perturbation and the aggregation as the kernels read them.
+template <class T>
+struct CoverageParams {
+  T inverse_scale, shape, shift, p;
+  T lowest;  // z below this is outside the support: coverage and gradient are exactly 0
+  bool squared;
+};
+
+// Per (face, tile) sums of the backward pass.
+template <class T>
+struct FaceGradient {
+  T vertex[6];  // x0 y0 x1 y1 x2 y2
+  T scale, shape, shift, p;
+};
+
+// What the backward geometry kernel leaves for the later ones; d z / d v_i = lambda_i (hx, hy).
+template <class T>
+struct GeometryBuffers {
+  T z[kBuffer], lambda0[kBuffer], lambda1[kBuffer], hx[kBuffer], hy[kBuffer];
+};
+
+template <class T>
+struct PixelSegments {  // outline pieces in the kernel's precision: see cpu/outline_coverage.cpp
+  T ax, ay, tx, ty, length;
+};
+
+template <class T>
+struct DistributionKernels {
+  const char* name;
+  bool has_shape, has_shift;
+  double (*outer)(double eps, double shape, double shift);  // support radius in units of z
+  double (*inner)(double eps, double shape, double shift);
+  // n is a multiple of kLanes.
+  void (*cdf)(int n, const T* z, const CoverageParams<T>&, T* v);
+  void (*level)(int n, const T* z, const CoverageParams<T>&, T* level);  // -ln(1 - F)
+  void (*pdf)(int n, const T* z, const CoverageParams<T>&, T* f);
+  void (*dcdf_dshape)(int n, const T* z, const CoverageParams<T>&, T* df);
+  T shift_sign;  // d F / d shift = shift_sign f
+};
+
+template <class T>
+struct TConormKernels {
+  const char* name;
+  bool has_p, uses_value, uses_level, counts_ties;
+  T identity;
+  void (*accumulate)(const Rect&, int stride, const T* v, const T* level, T p, T* state, T* ties);
+  void (*value)(int n, const T* state, T p, T* out);
+  // weight = ds/dv g f, and this face's share of dS/dp.
+  void (*weights)(const Rect&, int stride, const T* v, const T* level, const T* f, const T* df_dshape, const T* state,
+                  const T* ties, const T* grad, T p, T* weight, T* sum_p, T* sum_shape);
+  void (*dvalue_dp)(int n, const T* state, T p, T* out);
+};
+
+template <class T>
+struct GeometryKernels {
+  void (*z)(const void* local_triangle, const Rect&, const CoverageParams<T>&, T* z);
+  void (*backward)(const void* local_triangle, const Rect&, const CoverageParams<T>&, GeometryBuffers<T>&);
+  void (*reduce)(int n, const GeometryBuffers<T>&, const T* weight, T inverse_scale, FaceGradient<T>&);
+  void (*nearest_segment)(const PixelSegments<T>&, int index, const Rect&, int stride, T* distance2, int* nearest);
+};
+
+template <class T>
+struct KernelTable {
+  GeometryKernels<T> geometry;
+  const DistributionKernels<T>* distributions;
+  const TConormKernels<T>* t_conorms;
+};
+
+struct Level {
+  const char* name;
+  int distribution_count, t_conorm_count;
+  KernelTable<float> f32;
+  KernelTable<double> f64;
+};
+
+template <class T>
+const KernelTable<T>& table(const Level& level);
+template <>
+inline const KernelTable<float>& table<float>(const Level& level) { return level.f32; }
+template <>
+inline const KernelTable<double>& table<double>(const Level& level) { return level.f64; }
+
+// The best level this processor runs, or the named one ("base", "v3", "v4"); throws std::invalid_argument if it has not that one.
+const Level& simd_level(const char* name);
+
+template <class T>
+const DistributionKernels<T>& find_distribution(const Level& level, const char* name);
+template <class T>
+const TConormKernels<T>& find_t_conorm(const Level& level, const char* name);
+
+}  // namespace rndr

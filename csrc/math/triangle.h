@@ -1,0 +1,142 @@
+// Signed distance from a point to a triangle's boundary in the plane, and where the nearest boundary point lies.
+//
+// Each edge is kept as a line in normal form. The distance across the edge (perp) and the excess beyond its ends are
+// linear in the point, so a row of pixels costs two fused multiply-adds an edge, and a sliver or a vertex far off the
+// screen loses no precision: the constants are formed in double, relative to an origin near the pixels.
+#pragma once
+#include "support/macros.h"
+
+RNDR_NAMESPACE_BEGIN
+
+// One edge a -> b in double precision and absolute pixel coordinates.
+struct EdgeLine {
+  double nx, ny;  // unit normal towards the inside of the triangle
+  double tx, ty;  // unit tangent, from a to b
+  double ax, ay, bx, by;
+  double length;
+};
+
+struct TriangleLines {
+  EdgeLine edge[3];  // edge k runs from vertex k to vertex (k + 1) % 3
+  bool degenerate;   // zero area: no point is inside
+};
+
+RNDR_HD TriangleLines triangle_lines(const double x[3], const double y[3]) {
+  TriangleLines lines;
+  const double area2 = (x[1] - x[0]) * (y[2] - y[0]) - (y[1] - y[0]) * (x[2] - x[0]);
+  const double side = area2 < 0 ? -1.0 : 1.0;
+  lines.degenerate = area2 == 0;
+  for (int k = 0; k < 3; ++k) {
+    const int n = k == 2 ? 0 : k + 1;
+    EdgeLine& e = lines.edge[k];
+    const double ex = x[n] - x[k], ey = y[n] - y[k];
+    const double length = __builtin_sqrt(ex * ex + ey * ey);
+    e.length = length;
+    // A zero-length edge is a point: any frame measures the distance to it.
+    e.tx = length > 0 ? ex / length : 1.0;
+    e.ty = length > 0 ? ey / length : 0.0;
+    e.nx = -e.ty * side;
+    e.ny = e.tx * side;
+    e.ax = x[k], e.ay = y[k], e.bx = x[n], e.by = y[n];
+  }
+  return lines;
+}
+
+// The same lines in the kernel's precision, relative to an origin: f(x, y) = fx x + fy y + fc.
+template <class T>
+struct LocalTriangle {
+  T nx[3], ny[3], nc[3];          // perp: distance across the edge, positive inside
+  T tx[3], ty[3], ta[3], tb[3];   // along the edge: from a (ta), from b (tb)
+  T inverse_length[3];            // 0 for a zero-length edge
+  T never_inside;                 // 0, or a large number that makes every inside test fail
+};
+
+template <class T>
+RNDR_HD LocalTriangle<T> localize(const TriangleLines& lines, double origin_x, double origin_y) {
+  LocalTriangle<T> local;
+  for (int k = 0; k < 3; ++k) {
+    const EdgeLine& e = lines.edge[k];
+    const double ax = origin_x - e.ax, ay = origin_y - e.ay, bx = origin_x - e.bx, by = origin_y - e.by;
+    local.nx[k] = T(e.nx), local.ny[k] = T(e.ny);
+    local.tx[k] = T(e.tx), local.ty[k] = T(e.ty);
+    local.nc[k] = T(e.nx * ax + e.ny * ay);
+    local.ta[k] = T(e.tx * ax + e.ty * ay);
+    local.tb[k] = T(e.tx * bx + e.ty * by);
+    local.inverse_length[k] = e.length > 0 ? T(1 / e.length) : T(0);
+  }
+  local.never_inside = lines.degenerate ? T(1e30) : T(0);
+  return local;
+}
+
+// Squared distance to edge k; perp and the signed excess beyond its ends (0 between them) are left in the arguments.
+template <class T>
+RNDR_HD T edge_distance2(const LocalTriangle<T>& t, int k, T x, T y, T& perp, T& along, T& excess) {
+  perp = t.nx[k] * x + (t.ny[k] * y + t.nc[k]);
+  const T row = t.ty[k] * y;
+  along = t.tx[k] * x + (row + t.ta[k]);
+  const T beyond = t.tx[k] * x + (row + t.tb[k]);
+  excess = (along < T(0) ? along : T(0)) + (beyond > T(0) ? beyond : T(0));
+  return perp * perp + excess * excess;
+}
+
+// Squared distance to the boundary; `inside` is strict.
+template <class T>
+RNDR_HD T boundary_distance2(const LocalTriangle<T>& t, T x, T y, bool& inside) {
+  T p0, p1, p2, along, excess;
+  const T d0 = edge_distance2(t, 0, x, y, p0, along, excess);
+  const T d1 = edge_distance2(t, 1, x, y, p1, along, excess);
+  const T d2 = edge_distance2(t, 2, x, y, p2, along, excess);
+  const T d01 = d0 < d1 ? d0 : d1;
+  T low = p0 < p1 ? p0 : p1;
+  low = low < p2 ? low : p2;
+  inside = low > t.never_inside;
+  return d01 < d2 ? d01 : d2;
+}
+
+// The nearest boundary point c = sum_i lambda_i v_i, and the derivative of the *signed* distance:
+// d distance / d v_i = lambda_i (hx, hy). On the boundary itself it is the edge's inward normal that counts.
+template <class T>
+struct Nearest {
+  T distance2, lambda0, lambda1, hx, hy;
+  bool inside;
+};
+
+template <class T>
+RNDR_HD Nearest<T> nearest_boundary_point(const LocalTriangle<T>& t, T x, T y) {
+  T best = T(0), perp = T(0), excess = T(0), u = T(0), nx = T(0), ny = T(0), tx = T(0), ty = T(0);
+  T l0 = T(0), l1 = T(0), low = T(0);
+  for (int k = 0; k < 3; ++k) {
+    T p, along, ex;
+    const T d = edge_distance2(t, k, x, y, p, along, ex);
+    low = k == 0 ? p : (p < low ? p : low);
+    const bool take = k == 0 || d < best;
+    T s = along * t.inverse_length[k];
+    s = s < T(0) ? T(0) : (s > T(1) ? T(1) : s);
+    best = take ? d : best;
+    perp = take ? p : perp;
+    excess = take ? ex : excess;
+    u = take ? s : u;
+    nx = take ? t.nx[k] : nx;
+    ny = take ? t.ny[k] : ny;
+    tx = take ? t.tx[k] : tx;
+    ty = take ? t.ty[k] : ty;
+    const T w0 = k == 0 ? T(1) - s : (k == 1 ? T(0) : s);
+    const T w1 = k == 0 ? s : (k == 1 ? T(1) - s : T(0));
+    l0 = take ? w0 : l0;
+    l1 = take ? w1 : l1;
+  }
+  Nearest<T> r;
+  r.inside = low > t.never_inside;
+  r.distance2 = best;
+  r.lambda0 = l0, r.lambda1 = l1;
+  const T sign = r.inside ? T(1) : T(-1);
+  // Between the ends the direction is the normal, exactly; beyond an end it is towards the vertex.
+  const T across = sign * (perp > T(0) ? T(1) : T(-1));
+  const T inverse = sign / __builtin_sqrt(best > T(1e-36) ? best : T(1e-36));
+  const bool clamped = excess != T(0);
+  r.hx = clamped ? -inverse * (perp * nx + excess * tx) : -across * nx;
+  r.hy = clamped ? -inverse * (perp * ny + excess * ty) : -across * ny;
+  return r;
+}
+
+RNDR_NAMESPACE_END

@@ -1,0 +1,80 @@
+"""Soft coverage by every face, aggregated by a T-conorm: `renderer::face_coverage`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from renderer import _C
+from renderer.ops import native
+from renderer.ops.coverage_function import register_fakes
+
+_SETTINGS = "int height, int width, str distribution, bool squared, float support_eps, str t_conorm"
+native.LIBRARY.define(f"face_coverage(Tensor vertices, Tensor faces, Tensor parameters, {_SETTINGS}) -> (Tensor, Tensor, Tensor)")
+native.LIBRARY.define(
+    "face_coverage_backward(Tensor grad, Tensor vertices, Tensor faces, Tensor parameters, Tensor state, Tensor ties, "
+    f"{_SETTINGS}) -> (Tensor, Tensor)"
+)
+
+
+def _settings(parameters: Tensor, distribution: str, squared: bool, support_eps: float, t_conorm: str) -> tuple:
+    return parameters.data_ptr(), distribution, squared, support_eps, t_conorm, torch.get_num_threads(), native.SIMD_LEVEL
+
+
+def _ties(value: Tensor, settings: tuple) -> Tensor:
+    # A maximum shares its gradient among equals: only such a T-conorm needs their number.
+    counts_ties = _C.t_conorm_traits(settings[-1])[1]
+    return torch.empty_like(value) if counts_ties else value.new_empty(value.shape[0], 0, 0)
+
+
+@torch.library.impl(native.LIBRARY, "face_coverage", "CPU")
+def _forward(vertices: Tensor, faces: Tensor, parameters: Tensor, height: int, width: int, *settings: Any) -> tuple[Tensor, ...]:
+    vertices, faces, parameters = native.contiguous(vertices, faces, parameters)
+    value = vertices.new_empty(vertices.shape[0], height, width)
+    state, ties = torch.empty_like(value), _ties(value, settings)
+    _C.face_coverage_forward(
+        *native.screen_arguments(vertices, faces, height, width),
+        *_settings(parameters, *settings),
+        state.data_ptr(),
+        ties.data_ptr(),
+        value.data_ptr(),
+    )
+    return value, state, ties
+
+
+@torch.library.impl(native.LIBRARY, "face_coverage_backward", "CPU")
+def _backward(
+    grad: Tensor,
+    vertices: Tensor,
+    faces: Tensor,
+    parameters: Tensor,
+    state: Tensor,
+    ties: Tensor,
+    height: int,
+    width: int,
+    *settings: Any,
+) -> tuple[Tensor, Tensor]:
+    grad, vertices, faces, parameters, state, ties = native.contiguous(grad, vertices, faces, parameters, state, ties)
+    grad_vertices = torch.empty_like(vertices)
+    grad_parameters = vertices.new_empty(vertices.shape[0], 4)
+    _C.face_coverage_backward(
+        *native.screen_arguments(vertices, faces, height, width),
+        *_settings(parameters, *settings),
+        state.data_ptr(),
+        ties.data_ptr(),
+        grad.data_ptr(),
+        grad_vertices.data_ptr(),
+        grad_parameters.data_ptr(),
+    )
+    return grad_vertices, grad_parameters
+
+
+register_fakes(native.LIBRARY, "face_coverage", lambda value, settings: (torch.empty_like(value), _ties(value, settings)))
+
+
+def covered_pairs(vertices: Tensor, faces: Tensor, parameters: Tensor, height: int, width: int, *settings: Any) -> int:
+    """How many (pixel, face) pairs lie within the support: the unit of work that benchmarks divide by."""
+    vertices, faces, parameters = native.contiguous(vertices, faces, parameters)
+    return _C.covered_pairs(*native.screen_arguments(vertices, faces, height, width), *_settings(parameters, *settings))

@@ -1,0 +1,49 @@
+"""What every native call needs: addresses, sizes, the thread count and the SIMD level."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+from torch import Tensor
+
+from renderer import _C
+
+# RENDERER_SIMD=base|v3|v4 forces a level; unset, the best one of this processor runs.
+SIMD_LEVEL = os.environ.get("RENDERER_SIMD", "")
+
+LIBRARY = torch.library.Library("renderer", "DEF")
+
+
+def simd_level() -> str:
+    """The name of the SIMD level that the kernels run at."""
+    return _C.simd_level(SIMD_LEVEL)
+
+
+def screen_arguments(vertices: Tensor, faces: Tensor, height: int, width: int) -> tuple:
+    """The leading arguments of every native op on screen-space triangles; the tensors must stay alive during the call."""
+    batch, vertex_count, _ = vertices.shape
+    double = vertices.dtype == torch.float64
+    return vertices.data_ptr(), faces.data_ptr(), batch, vertex_count, faces.shape[0], height, width, double
+
+
+def check_screen(vertices: Tensor, faces: Tensor, height: int, width: int) -> None:
+    """Raises one clear line for arguments that no rasteriser can take."""
+    if vertices.ndim != 3 or vertices.shape[-1] != 3:
+        raise ValueError(f"screen_vertices: expected shape (B, V, 3), got {tuple(vertices.shape)}")
+    if vertices.dtype not in (torch.float32, torch.float64):
+        raise TypeError(f"screen_vertices: expected float32 or float64, got {vertices.dtype}")
+    if faces.ndim != 2 or faces.shape[-1] != 3:
+        raise ValueError(f"faces: expected shape (F, 3), got {tuple(faces.shape)}")
+    if faces.dtype != torch.int64:
+        raise TypeError(f"faces: expected int64, got {faces.dtype}")
+    if faces.device != vertices.device:
+        raise ValueError(f"faces: expected on {vertices.device} as screen_vertices are, got {faces.device}")
+    if height < 1 or width < 1:
+        raise ValueError(f"image_size: expected (H, W) of at least 1 pixel each, got ({height}, {width})")
+    if vertices.device.type not in ("cpu", "meta"):
+        raise NotImplementedError(f"this build of renderer has no {vertices.device.type} kernels: move the tensors to the CPU")
+
+
+def contiguous(*tensors: Tensor) -> tuple[Tensor, ...]:
+    return tuple(t.contiguous() for t in tensors)
