@@ -5,17 +5,19 @@
 
 namespace rndr {
 
-int Grid::column(double x) const {
-  return static_cast<int>(std::min(std::max(std::floor((x - x0) / cell_width), 0.0), columns - 1.0));
+namespace {
+
+// floor, clamped to [0, count); by truncation, since the base level has no instruction for floor.
+int clamped_cell(double position, int count) {
+  if (!(position > 0)) return 0;
+  return position >= count ? count - 1 : static_cast<int>(position);
 }
 
-int Grid::row(double y) const {
-  return static_cast<int>(std::min(std::max(std::floor((y - y0) / cell_height), 0.0), rows - 1.0));
-}
+}  // namespace
 
-bool Grid::contains(double x, double y) const {
-  return x >= x0 && y >= y0 && x <= x0 + columns * cell_width && y <= y0 + rows * cell_height;
-}
+int Grid::column(double x) const { return clamped_cell((x - x0) / cell_width, columns); }
+
+int Grid::row(double y) const { return clamped_cell((y - y0) / cell_height, rows); }
 
 namespace {
 

@@ -16,7 +16,6 @@ struct Grid {
   // Clamped to the grid.
   int column(double x) const;
   int row(double y) const;
-  bool contains(double x, double y) const;
 };
 
 // Items of cell c are item[start[c]] .. item[start[c + 1] - 1], in ascending order of box.

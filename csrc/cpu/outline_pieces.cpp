@@ -26,28 +26,37 @@ Grid grid_over(const Box& domain, int items) {
 }  // namespace
 
 EdgeGroups group_edges(const int64_t* faces, int face_count, int vertex_count) {
+  struct HalfEdge {
+    int low, high;
+  };
   const int count = 3 * face_count;
-  const auto low = [&](int h) { return std::min(faces[h], faces[h % 3 == 2 ? h - 2 : h + 1]); };
-  const auto high = [&](int h) { return std::max(faces[h], faces[h % 3 == 2 ? h - 2 : h + 1]); };
+  std::vector<HalfEdge> ends(count);
   // Counting sort by the lower vertex; the few half-edges of one vertex are then sorted by the other.
   std::vector<int> bucket(vertex_count + 1, 0);
-  for (int h = 0; h < count; ++h) ++bucket[low(h) + 1];
+  for (int f = 0; f < face_count; ++f)
+    for (int k = 0; k < 3; ++k) {
+      const int a = static_cast<int>(faces[3 * f + k]), b = static_cast<int>(faces[3 * f + (k == 2 ? 0 : k + 1)]);
+      ends[3 * f + k] = {std::min(a, b), std::max(a, b)};
+      ++bucket[ends[3 * f + k].low + 1];
+    }
   for (int v = 0; v < vertex_count; ++v) bucket[v + 1] += bucket[v];
   EdgeGroups groups;
   groups.half_edge.resize(count);
   std::vector<int> next(bucket.begin(), bucket.end() - 1);
-  for (int h = 0; h < count; ++h) groups.half_edge[next[low(h)]++] = h;
+  for (int h = 0; h < count; ++h) groups.half_edge[next[ends[h].low]++] = h;
   groups.start.reserve(count / 2 + 2);
+  const auto by_high = [&](int g, int h) { return ends[g].high < ends[h].high; };
   for (int v = 0; v < vertex_count; ++v) {
     int* const first = groups.half_edge.data() + bucket[v];
     int* const last = groups.half_edge.data() + bucket[v + 1];
-    if (last - first > kInsertion) std::stable_sort(first, last, [&](int g, int h) { return high(g) < high(h); });
-    for (int* it = first; it != last; ++it) {
-      if (last - first <= kInsertion)
-        for (int* to = it; to != first && high(*to) < high(*(to - 1)); --to) std::swap(*to, *(to - 1));
+    if (last - first > kInsertion) {
+      std::stable_sort(first, last, by_high);
+    } else {
+      for (int* it = first; it != last; ++it)
+        for (int* to = it; to != first && by_high(*to, *(to - 1)); --to) std::swap(*to, *(to - 1));
     }
     for (int* it = first; it != last; ++it)
-      if (it == first || high(*it) != high(*(it - 1))) groups.start.push_back(static_cast<int>(it - groups.half_edge.data()));
+      if (it == first || by_high(*(it - 1), *it)) groups.start.push_back(static_cast<int>(it - groups.half_edge.data()));
   }
   groups.start.push_back(count);
   return groups;

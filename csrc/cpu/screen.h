@@ -90,8 +90,11 @@ struct PixelRange {
 };
 
 inline PixelRange centres_within(double low, double high, int first, int last) {
-  const double a = std::ceil(low - 0.5), b = std::floor(high - 0.5);
-  return {a > first ? static_cast<int>(std::min(a, last + 1.0)) : first, b < last ? static_cast<int>(std::max(b, first - 1.0)) : last};
+  // Clamped before they become integers; truncation plus a step is cheaper than ceil and floor at the base SIMD level.
+  const double a = std::min(std::max(low - 0.5, static_cast<double>(first)), last + 1.0);
+  const double b = std::min(std::max(high - 0.5, first - 1.0), static_cast<double>(last));
+  const int up = static_cast<int>(a), down = static_cast<int>(b);
+  return {up + (a > up), down - (b < down)};
 }
 
 }  // namespace rndr

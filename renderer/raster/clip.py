@@ -33,12 +33,12 @@ def clip_near(
         near: distance of the plane, > 0.
 
     Returns:
-        Vertices (B, V2, 3) and faces (F2, 3). If nothing lies before the plane these are the arguments themselves.
+        Vertices (B, V2, 3) and faces (F2, 3). If no vertex has z < ``near`` these are the arguments themselves.
         Otherwise the first V vertices are the given ones, and one follows for each edge that is cut in some view.
-        Where a vertex lies before the plane in a view, or an edge is not cut in it, the vertex has depth -1 there (x
-        and y stay finite), which makes the raster ops skip its faces in that view. The faces are the given ones that
-        some view sees whole, in order, followed by the pieces of those that some view sees in part. The faces that one
-        view does not skip never overlap more than before, but across views an edge can be that of several pieces.
+        Where a vertex has z < ``near`` in a view, or an edge is not cut in it, the vertex has depth -1 there (x and y
+        stay finite), which makes the raster ops skip its faces in that view. The faces are the given ones that some
+        view sees whole, in order, followed by the pieces of those that some view sees in part. The faces that one view
+        does not skip meet as the given ones do; counted over all views, an edge can belong to more than two.
 
     Differentiable in the vertices, also where a cut moves along its edge: it lies at a + t (b - a) with
     t = (near - a_z) / (b_z - a_z).

@@ -1,0 +1,70 @@
+"""A mesh in the browser: one HTML file that needs no network."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from renderer.scene.mesh import Mesh
+from renderer.viz.shading import split_creases
+from renderer.viz.templating import render
+
+Vector = tuple[float, float, float]
+
+
+def write_viewer(path: str | Path, mesh: Mesh, *, title: str = "Mesh", up: Vector = (0.0, 1.0, 0.0)) -> None:
+    """Write a self-contained page with a 3-D view of one mesh that turns with the mouse.
+
+    up: the world direction that points upwards on the screen. Raises: ValueError for a batched mesh or up of zero.
+
+        >>> from renderer.scene import cube
+        >>> write_viewer("/tmp/cube.html", cube())
+    """
+    Path(path).write_text(render("viewer_page.html", title=title, data=mesh_data(mesh, up=up)), encoding="utf-8")
+
+
+def upright_axes(up: Vector) -> Float[np.ndarray, "3 3"]:
+    """Right, up and backward (towards the eye) of a camera that looks at the front: along −z for up = y.
+
+    Raises: ValueError unless up is a finite direction.
+
+        >>> upright_axes((0.0, 0.0, 2.0)).tolist()
+        [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]]
+    """
+    direction = np.asarray(up, dtype=np.float64)
+    length = np.linalg.norm(direction)
+    if direction.shape != (3,) or not (np.isfinite(length) and length > 0):
+        raise ValueError(f"up: expected a direction of three numbers, not all zero, got {up}")
+    upward = direction / length
+    # With z up the front is −y, as in Blender; otherwise it is as near to z as can be.
+    side = np.array([0.0, 0.0, 1.0] if abs(upward[2]) < 0.9 else [0.0, -1.0, 0.0])
+    right = np.cross(upward, side)
+    right /= np.linalg.norm(right)
+    return np.stack([right, upward, np.cross(right, upward)]) + 0.0  # no negative zeros
+
+
+def mesh_data(mesh: Mesh, *, up: Vector = (0.0, 1.0, 0.0)) -> dict[str, Any]:
+    """What `templates/viewer.js` draws: little-endian arrays in base64, the bounding sphere and the upright axes."""
+    vertices, normals, faces = (part.cpu().numpy() for part in split_creases(mesh))
+    low, high = mesh.bounds.detach().cpu().double().numpy()
+    centre = (low + high) / 2
+    # Vertices that no face uses are not among the split ones, so that a stray one does not shrink the view.
+    radius = float(np.linalg.norm(vertices - centre, axis=1).max())
+    padded = np.zeros((len(normals), 4), dtype=np.int8)  # the GPU reads normals in steps of four bytes
+    padded[:, :3] = np.round(normals * 127)
+    # Relative to the centre: a small mesh far from the origin keeps its digits in float32.
+    return {
+        "positions": _base64((vertices - centre).astype("<f4")),
+        "normals": _base64(padded),
+        "faces": _base64(faces.astype("<u4")),
+        "radius": radius or 1.0,
+        "axes": upright_axes(up).tolist(),
+    }
+
+
+def _base64(array: np.ndarray) -> str:
+    return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode("ascii")
