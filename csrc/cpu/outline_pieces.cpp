@@ -8,7 +8,7 @@ namespace rndr {
 namespace {
 
 // Points are tested this far outside an edge, in pixels: far above the rounding of the coordinates, far below anything visible.
-constexpr double kOutside = 1e-3;
+constexpr double kOutside = 1e-4;
 // Cuts nearer than this to an end (as a fraction of the edge) are the end.
 constexpr double kEndTolerance = 1e-9;
 constexpr int kFacesPerCell = 16, kFewestCells = 64, kMostCells = 1 << 16;

@@ -115,7 +115,7 @@ RNDR_HD float exp_(float x) { return exp_sum_(x, 0.f); }
 RNDR_HD double exp_(double x) { return ::exp(x); }
 
 RNDR_HD float expm1_(float x) {
-  const float clamped = min_(90.f, max_(-20.f, x));
+  const float clamped = min_(89.f, max_(-20.f, x));  // beyond 89 the halved power of two would leave its range
   int32_t n;
   const float f = reduce_exp(clamped, n);
   const float s = power_of_two(n - 1);  // half of 2^n, which may be too large

@@ -75,6 +75,13 @@ struct SymmetricDistribution : DistributionBase<Self> {
   }
 };
 
+// Symmetric distributions on [-1, 1]: cut where F = 0, whatever eps, so that nothing is lost.
+template <class Self>
+struct BoundedDistribution : SymmetricDistribution<Self> {
+  static double outer(double, const DistributionParams<double>&) { return 1.; }
+  static double inner(double, const DistributionParams<double>&) { return 1.; }
+};
+
 struct Hard : DistributionBase<Hard> {
   static constexpr const char* name = "hard";
   template <class T>
@@ -92,7 +99,7 @@ struct Hard : DistributionBase<Hard> {
   static double inner(double, const DistributionParams<double>&) { return 0.; }  // F(0) = 0, but F(0+) = 1
 };
 
-struct Uniform : SymmetricDistribution<Uniform> {
+struct Uniform : BoundedDistribution<Uniform> {
   static constexpr const char* name = "uniform";
   template <class T>
   RNDR_HD static T tail(T t) {
@@ -104,7 +111,7 @@ struct Uniform : SymmetricDistribution<Uniform> {
   }
 };
 
-struct CubicHermite : SymmetricDistribution<CubicHermite> {
+struct CubicHermite : BoundedDistribution<CubicHermite> {
   static constexpr const char* name = "cubic_hermite";
   template <class T>
   RNDR_HD static T tail(T t) {
@@ -118,7 +125,7 @@ struct CubicHermite : SymmetricDistribution<CubicHermite> {
   }
 };
 
-struct WignerSemicircle : SymmetricDistribution<WignerSemicircle> {
+struct WignerSemicircle : BoundedDistribution<WignerSemicircle> {
   static constexpr const char* name = "wigner_semicircle";
   template <class T>
   RNDR_HD static T tail(T t) {

@@ -319,13 +319,13 @@ struct Yager : PowerTConorm {
   template <class T>
   RNDR_HD static T ratio(T v, T, T state, T p) {
     const T r = exp_finite_(power_term_(p, log_(v) - min_(state, T(0)) / p));
-    return select_((state <= 0) & ((v > 0) | (p == 1)), r, T(0));
+    return select_((state < 0) & ((v > 0) | (p == 1)), r, T(0));
   }
   template <class T>
   RNDR_HD static T dgenerator_dp(T v, T, T state, T p) {
     const T log_v = log_(v);
     const T r = finite_or_zero_(exp_(min_(p * log_v - state, T(0))) * log_v * value(state, p) / p);
-    return select_(state <= 0, r, T(0));
+    return select_(state < 0, r, T(0));
   }
   template <class T>
   RNDR_HD static T dvalue_dp(T state, T p) {

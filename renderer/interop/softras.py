@@ -1,6 +1,7 @@
 """Settings of the published soft rasterisers, in our units.
 
-They measure distances in normalised device coordinates, in which the image is 2 wide: one unit is `image_size / 2` pixels.
+They measure distances in normalised device coordinates, in which the image is 2 wide: one unit is `image_size / 2`
+pixels.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One `autograd.Function` for every coverage op: gradient by the native backward op, second derivatives by the reference."""
+"""One `autograd.Function` for every coverage op: native gradient, second derivatives by the reference."""
 
 from __future__ import annotations
 
@@ -11,15 +11,31 @@ from torch import Tensor
 from renderer.ops.vmap import fold_into_batch
 
 
+def _forward(op: str, *args: Any) -> tuple[Tensor, ...]:
+    return getattr(torch.ops.renderer, op)(*args)
+
+
+def _backward(op: str, *args: Any) -> tuple[Tensor, ...]:
+    return getattr(torch.ops.renderer, f"{op}_backward")(*args)
+
+
+def coverage(op: str, *args: Any) -> Tensor:
+    """Coverage (B, H, W) by the op of that name; the other arguments as `Coverage`."""
+    needs_grad = torch.is_grad_enabled() and any(isinstance(a, Tensor) and a.requires_grad for a in args)
+    run = _forward if torch.compiler.is_compiling() and not needs_grad else Coverage.apply
+    return run(op, *args)[0]
+
+
 class Coverage(torch.autograd.Function):
-    """(op, vertices (B, V, 3), faces (F, 3), parameters (4,), *settings) -> value (B, H, W) and what the backward op needs.
+    """(op, vertices (B, V, 3), faces (F, 3), parameters (4,), *settings) -> value (B, H, W) and what the backward op
+    needs.
 
     `op` names a native op, its `<op>_backward`, and its twin `renderer.reference.<op>.<op>`.
     """
 
     @staticmethod
     def forward(op: str, *args: Any) -> tuple[Tensor, ...]:
-        return getattr(torch.ops.renderer, op)(*args)
+        return _forward(op, *args)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: tuple) -> None:
@@ -31,7 +47,9 @@ class Coverage(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor, *_: Any) -> tuple:  # type: ignore[override]
-        grad_vertices, grad_parameters = CoverageBackward.apply(ctx.op, grad, *ctx.saved_tensors, *ctx.settings)
+        # torch.compile calls a Function that needs no gradient with a wrong signature, and has no second derivatives.
+        run = _backward if torch.compiler.is_compiling() else CoverageBackward.apply
+        grad_vertices, grad_parameters = run(ctx.op, grad, *ctx.saved_tensors, *ctx.settings)
         return None, grad_vertices, None, grad_parameters.sum(0), *[None] * len(ctx.settings)
 
     @staticmethod
@@ -44,7 +62,7 @@ class CoverageBackward(torch.autograd.Function):
 
     @staticmethod
     def forward(op: str, *args: Any) -> tuple[Tensor, ...]:
-        return getattr(torch.ops.renderer, f"{op}_backward")(*args)
+        return _backward(op, *args)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: tuple) -> None:
@@ -58,6 +76,11 @@ class CoverageBackward(torch.autograd.Function):
         reference = getattr(import_module(f"renderer.reference.{ctx.op}"), ctx.op)
         views = []
         with torch.enable_grad():
+            # Views, because `grad` may itself depend on `vertices`: only the direct derivatives are wanted. What is
+            # constant in the caller's graph becomes a leaf here, and autograd drops its derivative.
+            grad, vertices, parameters = (
+                t.view_as(t) if t.requires_grad else t.detach().requires_grad_() for t in (grad, vertices, parameters)
+            )
             # View by view, because the native op returns the parameters' gradient of each view.
             for b in range(vertices.shape[0]):
                 value = reference(vertices[b : b + 1], faces, parameters, *ctx.settings)
@@ -67,7 +90,11 @@ class CoverageBackward(torch.autograd.Function):
                 views.append((first[0][b], first[1]))
             outputs = tuple(torch.stack(parts) for parts in zip(*views, strict=True))
             grads = torch.autograd.grad(
-                outputs, (grad, vertices, parameters), cotangents, create_graph=torch.is_grad_enabled(), allow_unused=True
+                outputs,
+                (grad, vertices, parameters),
+                cotangents,
+                create_graph=torch.is_grad_enabled(),
+                allow_unused=True,
             )
         return None, grads[0], grads[1], None, grads[2], None, None, *[None] * len(ctx.settings)
 
@@ -79,12 +106,16 @@ class CoverageBackward(torch.autograd.Function):
 def register_fakes(library: torch.library.Library, op: str, kept: Any) -> None:
     """Fake kernels of `op` and its backward; `kept(value, settings)` makes the outputs after the value."""
 
-    def forward(vertices: Tensor, faces: Tensor, parameters: Tensor, height: int, width: int, *settings: Any) -> tuple[Tensor, ...]:
+    def forward(
+        vertices: Tensor, faces: Tensor, parameters: Tensor, height: int, width: int, *settings: Any
+    ) -> tuple[Tensor, ...]:
         value = vertices.new_empty(vertices.shape[0], height, width)
         return value, *kept(value, settings)
 
     def backward(grad: Tensor, vertices: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
-        return torch.empty_like(vertices, memory_format=torch.contiguous_format), vertices.new_empty(vertices.shape[0], 4)
+        return torch.empty_like(vertices, memory_format=torch.contiguous_format), vertices.new_empty(
+            vertices.shape[0], 4
+        )
 
     torch.library.register_fake(f"renderer::{op}", forward, lib=library)
     torch.library.register_fake(f"renderer::{op}_backward", backward, lib=library)

@@ -12,7 +12,9 @@ from renderer.ops import native
 from renderer.ops.coverage_function import register_fakes
 
 _SETTINGS = "int height, int width, str distribution, bool squared, float support_eps, str t_conorm"
-native.LIBRARY.define(f"face_coverage(Tensor vertices, Tensor faces, Tensor parameters, {_SETTINGS}) -> (Tensor, Tensor, Tensor)")
+native.LIBRARY.define(
+    f"face_coverage(Tensor vertices, Tensor faces, Tensor parameters, {_SETTINGS}) -> (Tensor, Tensor, Tensor)"
+)
 native.LIBRARY.define(
     "face_coverage_backward(Tensor grad, Tensor vertices, Tensor faces, Tensor parameters, Tensor state, Tensor ties, "
     f"{_SETTINGS}) -> (Tensor, Tensor)"
@@ -20,7 +22,15 @@ native.LIBRARY.define(
 
 
 def _settings(parameters: Tensor, distribution: str, squared: bool, support_eps: float, t_conorm: str) -> tuple:
-    return parameters.data_ptr(), distribution, squared, support_eps, t_conorm, torch.get_num_threads(), native.SIMD_LEVEL
+    return (
+        parameters.data_ptr(),
+        distribution,
+        squared,
+        support_eps,
+        t_conorm,
+        torch.get_num_threads(),
+        native.SIMD_LEVEL,
+    )
 
 
 def _ties(value: Tensor, settings: tuple) -> Tensor:
@@ -30,7 +40,9 @@ def _ties(value: Tensor, settings: tuple) -> Tensor:
 
 
 @torch.library.impl(native.LIBRARY, "face_coverage", "CPU")
-def _forward(vertices: Tensor, faces: Tensor, parameters: Tensor, height: int, width: int, *settings: Any) -> tuple[Tensor, ...]:
+def _forward(
+    vertices: Tensor, faces: Tensor, parameters: Tensor, height: int, width: int, *settings: Any
+) -> tuple[Tensor, ...]:
     vertices, faces, parameters = native.contiguous(vertices, faces, parameters)
     value = vertices.new_empty(vertices.shape[0], height, width)
     state, ties = torch.empty_like(value), _ties(value, settings)
@@ -71,7 +83,9 @@ def _backward(
     return grad_vertices, grad_parameters
 
 
-register_fakes(native.LIBRARY, "face_coverage", lambda value, settings: (torch.empty_like(value), _ties(value, settings)))
+register_fakes(
+    native.LIBRARY, "face_coverage", lambda value, settings: (torch.empty_like(value), _ties(value, settings))
+)
 
 
 def covered_pairs(vertices: Tensor, faces: Tensor, parameters: Tensor, height: int, width: int, *settings: Any) -> int:

@@ -21,7 +21,7 @@ def simd_level() -> str:
 
 
 def screen_arguments(vertices: Tensor, faces: Tensor, height: int, width: int) -> tuple:
-    """The leading arguments of every native op on screen-space triangles; the tensors must stay alive during the call."""
+    """The leading arguments of every native op on screen triangles; the tensors must stay alive during the call."""
     batch, vertex_count, _ = vertices.shape
     double = vertices.dtype == torch.float64
     return vertices.data_ptr(), faces.data_ptr(), batch, vertex_count, faces.shape[0], height, width, double
@@ -42,7 +42,9 @@ def check_screen(vertices: Tensor, faces: Tensor, height: int, width: int) -> No
     if height < 1 or width < 1:
         raise ValueError(f"image_size: expected (H, W) of at least 1 pixel each, got ({height}, {width})")
     if vertices.device.type not in ("cpu", "meta"):
-        raise NotImplementedError(f"this build of renderer has no {vertices.device.type} kernels: move the tensors to the CPU")
+        raise NotImplementedError(
+            f"this build of renderer has no {vertices.device.type} kernels: move the tensors to the CPU"
+        )
 
 
 def contiguous(*tensors: Tensor) -> tuple[Tensor, ...]:

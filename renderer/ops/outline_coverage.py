@@ -1,7 +1,7 @@
 """Soft coverage by the union of the faces: `renderer::outline_coverage`.
 
-Beside the value the op keeps the signed distance in pixels (past the support: any value past it, or infinite) and the vertices
-that each pixel's nearest outline point hangs on.
+Beside the value the op keeps the signed distance in pixels (past the support: any value past it, or infinite) and
+the vertices that each pixel's nearest outline point hangs on.
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ from renderer.ops import native
 from renderer.ops.coverage_function import register_fakes
 
 _SETTINGS = "int height, int width, str distribution, bool squared, float support_eps"
-native.LIBRARY.define(f"outline_coverage(Tensor vertices, Tensor faces, Tensor parameters, {_SETTINGS}) -> (Tensor, Tensor, Tensor)")
 native.LIBRARY.define(
-    "outline_coverage_backward(Tensor grad, Tensor vertices, Tensor faces, Tensor parameters, Tensor distance, Tensor nearest, "
-    f"{_SETTINGS}) -> (Tensor, Tensor)"
+    f"outline_coverage(Tensor vertices, Tensor faces, Tensor parameters, {_SETTINGS}) -> (Tensor, Tensor, Tensor)"
+)
+native.LIBRARY.define(
+    "outline_coverage_backward(Tensor grad, Tensor vertices, Tensor faces, Tensor parameters, Tensor distance, "
+    f"Tensor nearest, {_SETTINGS}) -> (Tensor, Tensor)"
 )
 
 
@@ -29,7 +31,9 @@ def _settings(parameters: Tensor, distribution: str, squared: bool, support_eps:
 
 
 @torch.library.impl(native.LIBRARY, "outline_coverage", "CPU")
-def _forward(vertices: Tensor, faces: Tensor, parameters: Tensor, height: int, width: int, *settings: Any) -> tuple[Tensor, ...]:
+def _forward(
+    vertices: Tensor, faces: Tensor, parameters: Tensor, height: int, width: int, *settings: Any
+) -> tuple[Tensor, ...]:
     vertices, faces, parameters = native.contiguous(vertices, faces, parameters)
     value = vertices.new_empty(vertices.shape[0], height, width)
     distance = torch.empty_like(value)
@@ -56,7 +60,9 @@ def _backward(
     width: int,
     *settings: Any,
 ) -> tuple[Tensor, Tensor]:
-    grad, vertices, faces, parameters, distance, nearest = native.contiguous(grad, vertices, faces, parameters, distance, nearest)
+    grad, vertices, faces, parameters, distance, nearest = native.contiguous(
+        grad, vertices, faces, parameters, distance, nearest
+    )
     grad_vertices = torch.empty_like(vertices)
     grad_parameters = vertices.new_empty(vertices.shape[0], 4)
     _C.outline_coverage_backward(

@@ -9,7 +9,8 @@ from renderer import _C
 from renderer.ops import native
 
 native.LIBRARY.define(
-    "rasterize(Tensor vertices, Tensor faces, int height, int width, bool perspective, bool cull_back_faces) -> (Tensor, Tensor, Tensor)"
+    "rasterize(Tensor vertices, Tensor faces, int height, int width, bool perspective, bool cull_back_faces) "
+    "-> (Tensor, Tensor, Tensor)"
 )
 
 

@@ -9,11 +9,13 @@ import torch
 from torch import Tensor
 
 
-def fold_into_batch(apply: Callable, foldable: Sequence[int], info: Any, in_dims: tuple, args: tuple) -> tuple[tuple, tuple]:
+def fold_into_batch(
+    apply: Callable, foldable: Sequence[int], info: Any, in_dims: tuple, args: tuple
+) -> tuple[tuple, tuple]:
     """Runs `apply` once with the mapped dimension folded into the batch.
 
-    `foldable` are the positions of the arguments (..., leading batch B); every output leads with B. If any other argument
-    is mapped, the calls are made one by one.
+    `foldable` are the positions of the arguments (..., leading batch B); every output leads with B. If any other
+    argument is mapped, the calls are made one by one.
     """
     size = info.batch_size
     if any(dim is not None and i not in foldable for i, dim in enumerate(in_dims)):

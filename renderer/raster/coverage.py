@@ -1,4 +1,4 @@
-"""Soft silhouettes: how much of each pixel a mesh covers, differentiable in positions and in the perturbation's parameters."""
+"""Soft silhouettes: how much of each pixel a mesh covers, differentiable."""
 
 from __future__ import annotations
 
@@ -10,11 +10,21 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from renderer.ops import native
-from renderer.ops.coverage_function import Coverage
+from renderer.ops.coverage_function import coverage as run_native
 from renderer.relax.distributions import Distribution
 from renderer.relax.t_conorms import TConorm
 
 CoverageMode = Literal["face", "outline"]
+
+SUPPORT_EPS = {torch.float32: 1e-6, torch.float64: 1e-12}
+"""Coverage below this is cut to exactly 0 where the distribution does not set its own `support_eps`: at most so much is
+lost a face. It is about what the precision resolves. A heavy tail then reaches over the whole image; there a larger
+`support_eps` trades accuracy for time."""
+
+
+def support_eps(distribution: Distribution, dtype: torch.dtype) -> float:
+    """The coverage below which a face is cut: the distribution's own, or the default for the precision."""
+    return SUPPORT_EPS[dtype] if distribution.support_eps is None else distribution.support_eps
 
 
 def call_coverage(
@@ -38,10 +48,11 @@ def call_coverage(
     if coverage == "face" and t_conorm is None:
         raise ValueError("t_conorm: coverage='face' aggregates over faces and needs one, got None")
     dtype, device = screen_vertices.dtype, screen_vertices.device
-    p = t_conorm.p if t_conorm is not None and coverage == "face" and t_conorm.p is not None else 0.0
-    p = torch.as_tensor(p, dtype=dtype, device=device)
+    p = torch.zeros((), dtype=dtype, device=device)
+    if t_conorm is not None and coverage == "face":
+        p = t_conorm.parameter(dtype, device)
     parameters = torch.cat([distribution.parameters(dtype, device), p.reshape(1)])
-    settings = (height, width, distribution.name, distribution.squared, distribution.support_eps_or_default)
+    settings = (height, width, distribution.name, distribution.squared, support_eps(distribution, dtype))
     if coverage == "outline":
         return run("outline_coverage", screen_vertices, faces, parameters, *settings)
     assert t_conorm is not None
@@ -59,20 +70,23 @@ def soft_silhouette(
 ) -> Float[Tensor, "B H W"]:
     r"""Soft silhouettes of a mesh in screen space, values in [0, 1].
 
-    `coverage="face"`: every face f covers a pixel by F(d_f), the distribution's CDF at the signed distance in pixels to the
-    face's boundary (positive inside), and the T-conorm aggregates over faces (Petersen et al., GenDR, CVPR 2022).
-    `coverage="outline"`: F(d), with d the signed distance to the boundary of the *union* of the faces; unbiased on fine meshes,
-    and no T-conorm is needed. Farther than the distribution's support the coverage is exactly 0 (outline: or 1).
+    `coverage="face"`: every face f covers a pixel by F(d_f), the distribution's CDF at the signed distance in pixels
+    to the face's boundary (positive inside), and the T-conorm aggregates over faces (Petersen et al., GenDR, CVPR
+    2022). `coverage="outline"`: F(d), with d the signed distance to the boundary of the *union* of the faces;
+    unbiased on fine meshes, and no T-conorm is needed. Farther than the distribution's support the coverage is
+    exactly 0 (outline: or 1).
 
-    Differentiable in `screen_vertices` (x and y), the distribution's scale, shape and shift, and the T-conorm's p. Second
-    derivatives run through `renderer.reference`, with memory proportional to pixels x faces.
+    Differentiable in `screen_vertices` (x and y), the distribution's scale, shape and shift, and the T-conorm's p.
+    Second derivatives run through `renderer.reference`, with memory proportional to pixels x faces.
 
     Args:
-        screen_vertices: pixel x, pixel y (pixel centres at +0.5, row 0 on top) and depth. A face with a vertex at depth <= 0 is
-            behind the camera and contributes nothing; `renderer.raster.clip_near` splits such faces first.
+        screen_vertices: pixel x, pixel y (pixel centres at +0.5, row 0 on top) and depth. A face with a vertex at
+            depth <= 0 is behind the camera and contributes nothing; `renderer.raster.clip_near` splits such faces
+            first.
         faces: vertex indices, int64, shared by the batch. Zero-area faces have no inside.
         image_size: (H, W).
-        distribution: from `renderer.relax.distribution`, scale in pixels (pixels^2 when squared).
+        distribution: from `renderer.relax.distribution`, scale in pixels (pixels^2 when squared). Its `support_eps`
+            is the coverage below which a face is cut (default: 1e-6 in float32, 1e-12 in float64).
         t_conorm: from `renderer.relax.t_conorm`; required for "face", not used by "outline".
 
     Raises:
@@ -81,6 +95,7 @@ def soft_silhouette(
 
     Example:
         >>> d = renderer.relax.distribution("logistic", scale=0.5)
-        >>> alpha = soft_silhouette(xyz, faces, (256, 256), distribution=d, t_conorm=renderer.relax.t_conorm("probabilistic"))
+        >>> s = renderer.relax.t_conorm("probabilistic")
+        >>> alpha = soft_silhouette(xyz, faces, (256, 256), distribution=d, t_conorm=s)
     """
-    return call_coverage(lambda *a: Coverage.apply(*a)[0], screen_vertices, faces, image_size, distribution, t_conorm, coverage)
+    return call_coverage(run_native, screen_vertices, faces, image_size, distribution, t_conorm, coverage)

@@ -17,13 +17,14 @@ from renderer.scene.mesh import Mesh, MeshBatch
 
 
 class SoftRenderer(nn.Module):
-    """Renders soft silhouettes; its parameters are the perturbation's and the T-conorm's, if those were given as Parameters.
+    """Renders soft silhouettes; its parameters are the perturbation's and the T-conorm's, if those were given as
+    Parameters.
 
     Args:
         distribution: a `renderer.relax.distribution(...)`, or a name together with `scale`.
         t_conorm: a `renderer.relax.t_conorm(...)`, or a name of one without a parameter; not used by "outline".
         scale: in pixels (pixels^2 for a squared distribution); only with a name.
-        coverage: "face", every face by itself (the published definition), or "outline", the union of the faces (unbiased).
+        coverage: "face", every face by itself (the published definition), or "outline", the union (unbiased).
 
     Raises:
         ValueError: one line naming the argument.
@@ -56,7 +57,8 @@ class SoftRenderer(nn.Module):
     def silhouette(self, mesh: Mesh | MeshBatch, camera: Camera) -> Float[Tensor, "B H W"]:
         """Soft coverage in [0, 1] of a mesh by every camera, or of mesh i of a `MeshBatch` by camera i.
 
-        Differentiable in the vertices, the camera and the renderer's parameters. Faces that reach behind the near plane are cut.
+        Differentiable in the vertices, the camera and the renderer's parameters. Faces that reach behind the near
+        plane are cut.
         """
         if isinstance(mesh, MeshBatch):
             cameras = list(camera) if camera.batch_shape else [camera] * len(mesh)

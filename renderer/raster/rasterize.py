@@ -13,7 +13,8 @@ from renderer.ops import native
 
 
 class Fragments(NamedTuple):
-    """What each pixel sees: face (B, H, W) int64, -1 for none; barycentrics (B, H, W, 3); depth (B, H, W), 0 for none."""
+    """What each pixel sees: face (B, H, W) int64, -1 for none; barycentrics (B, H, W, 3); depth (B, H, W), 0 for
+    none."""
 
     face_id: Int[Tensor, "B H W"]
     barycentrics: Float[Tensor, "B H W 3"]
@@ -34,8 +35,8 @@ def rasterize(
         screen_vertices: pixel x, pixel y, depth. A face with a vertex at depth <= 0 is not drawn: clip first.
         faces: vertex indices, int64.
         image_size: (H, W).
-        perspective: barycentrics and depth are perspective-correct; False for an orthographic camera, where both are linear
-            on the screen.
+        perspective: barycentrics and depth are perspective-correct; False for an orthographic camera, where both are
+            linear on the screen.
         cull_back_faces: leave out the faces that turn their back (clockwise as seen).
 
     Returns:

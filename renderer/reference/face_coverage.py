@@ -55,7 +55,7 @@ def face_coverage(
     """(B, V, 3), (F, 3), (scale, shape, shift, p) -> coverage (B, H, W)."""
     d = rebuild_distribution(distribution, parameters, squared, support_eps)
     cls = T_CONORMS[t_conorm]
-    aggregate = cls(parameters[3] if cls.has_p else None)
+    aggregate = cls(parameters[3] if cls.range_of_p is not None else None)
     radius = d.support(support_eps)
     points = pixel_centres(height, width, vertices)
     images = []

@@ -23,7 +23,8 @@ def cross(a: Tensor, b: Tensor) -> Tensor:
 def segment_distance(points: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     """Distance to the segment a b, and the signed distance across its line (positive to the left of a -> b).
 
-    Between the ends the two agree up to sign; beyond an end the distance is to that end. A zero-length segment is a point.
+    Between the ends the two agree up to sign; beyond an end the distance is to that end. A zero-length segment is a
+    point.
     """
     e = b - a
     length2 = (e * e).sum(-1)

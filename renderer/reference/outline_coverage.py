@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor
 
 from renderer.reference.face_coverage import rebuild_distribution
 from renderer.reference.geometry import cross, in_triangles, pixel_centres, segment_distance
 
-OUTSIDE = 1e-3  # pixels beyond an edge at which its far side is looked at, as in the native op
+OUTSIDE = 1e-4  # pixels beyond an edge at which its far side is looked at, as in the native op
 
 
 def _candidates(points: Tensor, faces: Tensor, in_front: Tensor) -> list[tuple[int, int]]:
@@ -59,7 +61,7 @@ def _pieces(points: Tensor, faces: Tensor, in_front: Tensor) -> tuple[Tensor, Te
 
         outward = torch.stack([e[1], -e[0]]) / length * OUTSIDE
         open_from = None
-        for first, last in zip(cuts, cuts[1:], strict=False):
+        for first, last in pairwise(cuts):
             middle = fixed[a] + 0.5 * (first[0] + last[0]) * e + outward
             visible = not bool(in_triangles(middle[None], covering)[0].any())
             if visible and open_from is None:

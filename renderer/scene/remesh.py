@@ -19,6 +19,7 @@ Indices = NDArray[np.int64]
 
 SPLIT_RATIO = 4 / 3  # Botsch and Kobbelt's bounds: a longer edge is split into halves that are closer to the target,
 COLLAPSE_RATIO = 4 / 5  # a shorter one is collapsed
+SURFACE_RATIO = 2.0  # longest edge, relative to the target, of the faces that vertices are projected to
 MIN_NORMAL_DOT = 0.5  # a step may not turn a face by more than 60 degrees: that keeps the surface from folding
 REGULAR_VALENCE = 6
 LENGTH_CLASSES = 4  # short edges collapse in this many classes, the shortest first
@@ -59,7 +60,8 @@ def remesh(mesh: Mesh, edge_length: float, *, iterations: int = 5) -> Mesh:
 
 def remesh_arrays(vertices: Vertices, faces: Indices, edge_length: float, iterations: int) -> tuple[Vertices, Indices]:
     """`remesh` on plain arrays, without the checks."""
-    surface = ClosestPoint(vertices, faces)
+    # Long faces in many pieces: the same surface, of which the search tree then finds the near parts at once.
+    surface = ClosestPoint(*_split(vertices, faces, SURFACE_RATIO * edge_length))
     for _ in range(iterations):
         vertices, faces = _split(vertices, faces, SPLIT_RATIO * edge_length)
         vertices, faces = _collapse(vertices, faces, COLLAPSE_RATIO * edge_length, SPLIT_RATIO * edge_length)

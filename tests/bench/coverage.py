@@ -14,6 +14,7 @@ from torch import Tensor
 
 from renderer.ops.face_coverage import covered_pairs
 from renderer.raster import project_mesh, soft_silhouette
+from renderer.raster.coverage import support_eps
 from renderer.relax import distribution, t_conorm
 from renderer.scene import Camera, icosphere
 
@@ -54,7 +55,7 @@ def face_row(level: int, size: int) -> dict[str, float]:
     vertices, faces = sphere_on_screen(level, size)
     d, s = distribution("logistic", scale=SCALE), t_conorm("probabilistic")
     parameters = torch.tensor([SCALE, 0, 0, 0], dtype=vertices.dtype)
-    pairs = covered_pairs(vertices, faces, parameters, size, size, d.name, False, d.support_eps_or_default, s.name)
+    pairs = covered_pairs(vertices, faces, parameters, size, size, d.name, False, support_eps(d, vertices.dtype), s.name)
     forward, both = forward_and_backward(
         lambda v: soft_silhouette(v, faces, (size, size), distribution=d, t_conorm=s, coverage="face"), vertices
     )
@@ -86,14 +87,17 @@ def outline_row(level: int, size: int, views: int) -> dict[str, float]:
 
 
 def peak_memory_mib(level: int = 5, size: int = 512) -> float:
-    """What forward and backward add to the peak resident set, in a fresh process that has warmed up on a small image."""
+    """What forward and backward add to the peak resident set, in a fresh process warmed up on a small image."""
     command = [sys.executable, "-m", "tests.bench.coverage", str(level), str(size)]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
 def _measure_memory(level: int, size: int) -> None:
     d, s = distribution("logistic", scale=SCALE), t_conorm("probabilistic")
-    forward_and_backward(lambda v: soft_silhouette(v, small[1], (32, 32), distribution=d, t_conorm=s), (small := sphere_on_screen(1, 32))[0])
+    forward_and_backward(
+        lambda v: soft_silhouette(v, small[1], (32, 32), distribution=d, t_conorm=s),
+        (small := sphere_on_screen(1, 32))[0],
+    )
     vertices, faces = sphere_on_screen(level, size)
     x = vertices.requires_grad_()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

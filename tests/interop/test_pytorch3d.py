@@ -6,6 +6,7 @@ import types
 
 import pytest
 import torch
+
 from renderer.interop.pytorch3d import (
     cameras_from_pytorch3d,
     cameras_to_pytorch3d,

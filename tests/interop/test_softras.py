@@ -13,7 +13,13 @@ from renderer.relax import t_conorm
 def test_softras_sigma_gives_the_published_image() -> None:
     size, sigma = 32, 1e-3
     v = torch.tensor([[[4.0, 5, 1], [27, 9, 1], [12, 28, 1]]], dtype=torch.float64)
-    ours = soft_silhouette(v, torch.tensor([[0, 1, 2]]), (size, size), distribution=from_softras(sigma, size), t_conorm=t_conorm("probabilistic"))
+    ours = soft_silhouette(
+        v,
+        torch.tensor([[0, 1, 2]]),
+        (size, size),
+        distribution=from_softras(sigma, size),
+        t_conorm=t_conorm("probabilistic"),
+    )
     # The formula of the paper, in NDC, by projection on the three segments.
     ndc = v[0, :, :2] / size * 2 - 1
     y, x = torch.meshgrid(*[(torch.arange(size, dtype=torch.float64) + 0.5) / size * 2 - 1] * 2, indexing="ij")

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 import trimesh
+
 from renderer.losses import edge_length, flatten, laplacian, laplacian_matrix, normal_consistency, volume
 from renderer.losses.edges import interior_edges
 from renderer.scene.topology import Topology

@@ -3,9 +3,10 @@ from __future__ import annotations
 import math
 
 import pytest
-import renderer.losses.points as points_module
 import torch
 import trimesh
+
+import renderer.losses.points as points_module
 from renderer.losses import chamfer, f_score, nearest, sample_surface
 
 

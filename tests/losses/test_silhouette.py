@@ -4,6 +4,7 @@ from functools import partial
 
 import pytest
 import torch
+
 from renderer.losses import dice, hard_iou, mse, multi_scale, soft_iou
 
 LOSSES = [soft_iou, dice, mse, partial(multi_scale, levels=3)]

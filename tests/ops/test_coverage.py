@@ -1,4 +1,5 @@
-"""Soft silhouettes: every distribution x T-conorm, native and reference, against the brute force; laws; corner cases."""
+"""Soft silhouettes: every distribution x T-conorm, native and reference, against the brute force; laws; corner
+cases."""
 
 from __future__ import annotations
 
@@ -53,10 +54,12 @@ def test_equals_brute_force(name: str, aggregate: str, squared: bool) -> None:
     d, s = make_distribution(name, squared=squared), make_t_conorm(aggregate)
     expected, expected_grad = brute_force.render(
         vertices, faces, SIZE, name=name, scale=1.3, shape=SHAPES.get(name, 0.0), shift=float(d.shift), squared=squared,
-        t_conorm=aggregate, p=P.get(aggregate, 0.0), radius=d.support(), grad=grad,
+        t_conorm=aggregate, p=P.get(aggregate, 0.0), radius=np.inf, grad=grad,
     )  # fmt: skip
     scale = max(1.0, np.abs(expected_grad).max())
-    for run, (dtype, tolerance) in itertools.product(IMPLEMENTATIONS.values(), [(torch.float64, 1e-9), (torch.float32, 1e-4)]):
+    for run, (dtype, tolerance) in itertools.product(
+        IMPLEMENTATIONS.values(), [(torch.float64, 1e-9), (torch.float32, 1e-4)]
+    ):
         value, gradient = value_and_gradient(run, vertices, faces, grad, dtype, distribution=d, t_conorm=s)
         np.testing.assert_allclose(value, expected, atol=tolerance)
         np.testing.assert_allclose(gradient, expected_grad, atol=tolerance * scale)
@@ -64,18 +67,21 @@ def test_equals_brute_force(name: str, aggregate: str, squared: bool) -> None:
 
 @pytest.mark.parametrize(
     ("aggregate", "p"),
-    [("hamacher", 0.0), ("hamacher", 1.0), ("hamacher", 6.0), ("frank", 0.3), ("yager", 0.7), ("yager", 8.0), ("aczel_alsina", 0.6)]
-    + [("aczel_alsina", 8.0), ("dombi", 0.6), ("dombi", 8.0), ("schweizer_sklar", -0.4), ("schweizer_sklar", -8.0)],
+    [("hamacher", p) for p in (0.0, 1.0, 6.0)]
+    + [("frank", 0.3), ("schweizer_sklar", -0.4), ("schweizer_sklar", -8.0)]
+    + [(name, p) for name in ("yager", "aczel_alsina", "dombi") for p in (0.6, 8.0)],
 )
 def test_other_parameters_equal_brute_force(aggregate: str, p: float) -> None:
     vertices, faces = triangles(7)
     grad = np.random.default_rng(1).uniform(-1, 1, SIZE)
     d, s = make_distribution("logistic"), t_conorm(aggregate, p)
     expected, expected_grad = brute_force.render(
-        vertices, faces, SIZE, name="logistic", scale=1.3, t_conorm=aggregate, p=p, radius=d.support(), grad=grad
+        vertices, faces, SIZE, name="logistic", scale=1.3, t_conorm=aggregate, p=p, radius=np.inf, grad=grad
     )
     scale = max(1.0, np.abs(expected_grad).max())
-    for run, (dtype, tolerance) in itertools.product(IMPLEMENTATIONS.values(), [(torch.float64, 1e-9), (torch.float32, 1e-4)]):
+    for run, (dtype, tolerance) in itertools.product(
+        IMPLEMENTATIONS.values(), [(torch.float64, 1e-9), (torch.float32, 1e-4)]
+    ):
         value, gradient = value_and_gradient(run, vertices, faces, grad, dtype, distribution=d, t_conorm=s)
         np.testing.assert_allclose(value, expected, atol=tolerance)
         np.testing.assert_allclose(gradient, expected_grad, atol=tolerance * scale)
@@ -98,10 +104,18 @@ def test_parameter_gradients_equal_reference(name: str, aggregate: str, squared:
         d = distribution(name, squared=squared, **leaves)
         if aggregate in P:
             leaves["p"] = make(P[aggregate])
-        out = run(torch.from_numpy(vertices[None]), torch.from_numpy(faces), SIZE, distribution=d, t_conorm=t_conorm(aggregate, leaves.get("p")))
+        out = run(
+            torch.from_numpy(vertices[None]),
+            torch.from_numpy(faces),
+            SIZE,
+            distribution=d,
+            t_conorm=t_conorm(aggregate, leaves.get("p")),
+        )
         if name == "hard" and "p" not in leaves:
             return
-        gradients = torch.autograd.grad((out * grad).sum(), list(leaves.values()), materialize_grads=True, allow_unused=True)
+        gradients = torch.autograd.grad(
+            (out * grad).sum(), list(leaves.values()), materialize_grads=True, allow_unused=True
+        )
         results.append(torch.stack(gradients))
     torch.testing.assert_close(results[0], results[1], rtol=1e-8, atol=1e-9)
 
@@ -118,7 +132,9 @@ def test_gradcheck(name: str, coverage: str) -> None:
     def run(v, scale, p):
         d = distribution(name, scale=scale, shape=SHAPES.get(name))
         xyz = torch.cat([v, depth], -1)
-        return soft_silhouette(xyz, torch.tensor(faces), SIZE, distribution=d, t_conorm=t_conorm("hamacher", p), coverage=coverage)
+        return soft_silhouette(
+            xyz, torch.tensor(faces), SIZE, distribution=d, t_conorm=t_conorm("hamacher", p), coverage=coverage
+        )
 
     inputs = (v, scale, p) if coverage == "face" else (v, scale, p.detach())
     assert torch.autograd.gradcheck(run, inputs, eps=1e-7, atol=1e-5)
@@ -128,9 +144,15 @@ def test_gradcheck(name: str, coverage: str) -> None:
 def test_second_derivatives_run_through_the_reference(coverage: str) -> None:
     vertices, faces = triangles(5)
     v = torch.tensor(vertices[None], requires_grad=True)
-    options = {"distribution": make_distribution("logistic"), "t_conorm": t_conorm("probabilistic"), "coverage": coverage}
+    options = {
+        "distribution": make_distribution("logistic"),
+        "t_conorm": t_conorm("probabilistic"),
+        "coverage": coverage,
+    }
     hessians = [
-        torch.autograd.functional.hessian(lambda x, run=run: run(x, torch.tensor(faces), SIZE, **options).square().sum(), v)
+        torch.autograd.functional.hessian(
+            lambda x, run=run: run(x, torch.tensor(faces), SIZE, **options).square().sum(), v
+        )
         for run in IMPLEMENTATIONS.values()
     ]
     assert hessians[0].abs().max() > 1e-3
@@ -141,7 +163,11 @@ def test_second_derivatives_run_through_the_reference(coverage: str) -> None:
 @pytest.mark.parametrize("aggregate", ["probabilistic", "max"])
 def test_opcheck(coverage: str, aggregate: str) -> None:
     vertices, faces = triangles()
-    v, f, parameters = torch.tensor(vertices[None]), torch.tensor(faces), torch.tensor([1.3, 0, 0, 0], dtype=torch.float64)
+    v, f, parameters = (
+        torch.tensor(vertices[None]),
+        torch.tensor(faces),
+        torch.tensor([1.3, 0, 0, 0], dtype=torch.float64),
+    )
     op = getattr(torch.ops.renderer, f"{coverage}_coverage").default
     back = getattr(torch.ops.renderer, f"{coverage}_coverage_backward").default
     settings = (*SIZE, "logistic", False, 1e-6, *([aggregate] if coverage == "face" else []))
@@ -157,7 +183,13 @@ def test_compiles_to_one_graph(coverage: str) -> None:
     s = t_conorm("probabilistic")
 
     def loss(v, scale):
-        return soft_silhouette(v, f, SIZE, distribution=distribution("logistic", scale=scale), t_conorm=s, coverage=coverage).square().sum()
+        return (
+            soft_silhouette(
+                v, f, SIZE, distribution=distribution("logistic", scale=scale), t_conorm=s, coverage=coverage
+            )
+            .square()
+            .sum()
+        )
 
     results = []
     for run in (loss, torch.compile(loss, fullgraph=True, backend="aot_eager")):
@@ -201,8 +233,12 @@ def test_awkward_faces_stay_finite(aggregate: str, coverage: str, dtype: torch.d
         ],
         dtype=dtype,
     )  # fmt: skip
-    faces = torch.tensor([[0, 1, 2], [3, 4, 5], [6, 6, 6], [6, 6, 4], [7, 8, 9], [0, 1, 10], [11, 12, 9], [0, 1, 2], [13, 1, 2]])
-    for scale, name in itertools.product([1e-3, 0.5, 30.0], ["logistic", "uniform", "cauchy", "gamma", "levy_rev", "hard"]):
+    faces = torch.tensor(
+        [[0, 1, 2], [3, 4, 5], [6, 6, 6], [6, 6, 4], [7, 8, 9], [0, 1, 10], [11, 12, 9], [0, 1, 2], [13, 1, 2]]
+    )
+    for scale, name in itertools.product(
+        [1e-3, 0.5, 30.0], ["logistic", "uniform", "cauchy", "gamma", "levy_rev", "hard"]
+    ):
         v = vertices[None].clone().requires_grad_()
         s = torch.tensor(scale, dtype=dtype, requires_grad=True)
         d = distribution(name, scale=s, shape=SHAPES.get(name))
@@ -217,7 +253,9 @@ def test_awkward_faces_stay_finite(aggregate: str, coverage: str, dtype: torch.d
 
 def test_zero_area_faces_do_not_flood() -> None:
     v = torch.tensor([[[2.0, 2, 1], [6, 6, 1], [4, 4, 1]]])
-    out = soft_silhouette(v, torch.tensor([[0, 1, 2]]), (8, 8), distribution=distribution("logistic", scale=0.1), t_conorm=t_conorm("max"))
+    out = soft_silhouette(
+        v, torch.tensor([[0, 1, 2]]), (8, 8), distribution=distribution("logistic", scale=0.1), t_conorm=t_conorm("max")
+    )
     assert out[0, 0, 7] < 1e-6
     assert out.max() <= 0.5
 
@@ -259,9 +297,13 @@ def test_support_is_exact_at_the_default() -> None:
     v, f = torch.tensor(vertices[None]), torch.arange(900).reshape(-1, 3)
     d, s = distribution("logistic", scale=2.0), t_conorm("probabilistic")
     out = soft_silhouette(v, f, (64, 64), distribution=d, t_conorm=s)
-    all_faces = soft_silhouette(v, f, (64, 64), distribution=distribution("logistic", scale=2.0, support_eps=1e-15), t_conorm=s)
+    all_faces = soft_silhouette(
+        v, f, (64, 64), distribution=distribution("logistic", scale=2.0, support_eps=1e-15), t_conorm=s
+    )
     assert (out - all_faces).abs().max() < 300 * 1e-6
-    torch.testing.assert_close(out, reference.soft_silhouette(v, f, (64, 64), distribution=d, t_conorm=s), atol=1e-12, rtol=0)
+    torch.testing.assert_close(
+        out, reference.soft_silhouette(v, f, (64, 64), distribution=d, t_conorm=s), atol=1e-12, rtol=0
+    )
 
 
 @pytest.mark.parametrize("coverage", ["face", "outline"])
@@ -269,7 +311,11 @@ def test_order_of_faces_and_threads_do_not_matter(coverage: str) -> None:
     vertices, faces = triangles(2, 30)
     vertices[:, :2] *= 30
     v, f = torch.tensor(vertices[None], dtype=torch.float32), torch.tensor(faces)
-    options = {"distribution": distribution("logistic", scale=1.0), "t_conorm": t_conorm("probabilistic"), "coverage": coverage}
+    options = {
+        "distribution": distribution("logistic", scale=1.0),
+        "t_conorm": t_conorm("probabilistic"),
+        "coverage": coverage,
+    }
     results = []
     before = torch.get_num_threads()
     try:
@@ -291,7 +337,11 @@ def test_order_of_faces_and_threads_do_not_matter(coverage: str) -> None:
 def test_batches_equal_single_views(coverage: str) -> None:
     vertices, faces = triangles(2, 12)
     batch = torch.stack([torch.tensor(vertices * s) for s in (1.0, 0.7, 1.2, 0.9)])
-    options = {"distribution": distribution("gaussian", scale=1.0), "t_conorm": t_conorm("einstein"), "coverage": coverage}
+    options = {
+        "distribution": distribution("gaussian", scale=1.0),
+        "t_conorm": t_conorm("einstein"),
+        "coverage": coverage,
+    }
     together = soft_silhouette(batch, torch.tensor(faces), SIZE, **options)
     for i in range(4):
         assert torch.equal(together[i : i + 1], soft_silhouette(batch[i : i + 1], torch.tensor(faces), SIZE, **options))
@@ -300,10 +350,22 @@ def test_batches_equal_single_views(coverage: str) -> None:
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"screen_vertices": torch.zeros(5, 3)}, ValueError, r"screen_vertices: expected shape \(B, V, 3\), got \(5, 3\)"),
+        (
+            {"screen_vertices": torch.zeros(5, 3)},
+            ValueError,
+            r"screen_vertices: expected shape \(B, V, 3\), got \(5, 3\)",
+        ),
         ({"screen_vertices": torch.zeros(1, 5, 3).half()}, TypeError, "screen_vertices: expected float32 or float64"),
-        ({"screen_vertices": torch.full((1, 5, 3), torch.nan)}, ValueError, "screen_vertices: vertex 0 of view 0 is not finite"),
-        ({"faces": torch.tensor([[0, 1, 5]])}, ValueError, "faces: face 0 refers to vertex 5, but there are 5 vertices"),
+        (
+            {"screen_vertices": torch.full((1, 5, 3), torch.nan)},
+            ValueError,
+            "screen_vertices: vertex 0 of view 0 is not finite",
+        ),
+        (
+            {"faces": torch.tensor([[0, 1, 5]])},
+            ValueError,
+            "faces: face 0 refers to vertex 5, but there are 5 vertices",
+        ),
         ({"faces": torch.tensor([[0, 1, -1]])}, ValueError, "faces: face 0 refers to vertex -1"),
         ({"faces": torch.zeros(2, 4, dtype=torch.int64)}, ValueError, "faces: expected shape"),
         ({"faces": torch.zeros(2, 3, dtype=torch.int32)}, TypeError, "faces: expected int64, got torch.int32"),
@@ -333,4 +395,6 @@ def test_scale_that_learning_made_negative_is_refused() -> None:
     with torch.no_grad():
         scale.fill_(-1.0)
     with pytest.raises(ValueError, match="scale"):
-        soft_silhouette(torch.ones(1, 3, 3), torch.tensor([[0, 1, 2]]), (4, 4), distribution=d, t_conorm=t_conorm("max"))
+        soft_silhouette(
+            torch.ones(1, 3, 3), torch.tensor([[0, 1, 2]]), (4, 4), distribution=d, t_conorm=t_conorm("max")
+        )

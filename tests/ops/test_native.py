@@ -41,7 +41,9 @@ def test_distributions_equal_the_python_classes(name: str, level: str) -> None:
         expected = {"cdf": d.cdf(exact), "pdf": d.pdf(exact), "level": -d.log_survival(exact)}
         for function, values in expected.items():
             out = torch.empty_like(x)
-            _C.distribution_kernel(level, name, function, dtype == torch.float64, len(x), x.data_ptr(), shape or 0.0, shift, out.data_ptr())
+            _C.distribution_kernel(
+                level, name, function, dtype == torch.float64, len(x), x.data_ptr(), shape or 0.0, shift, out.data_ptr()
+            )
             torch.testing.assert_close(out.double(), values, rtol=tolerance * 10, atol=tolerance)
 
 
@@ -66,7 +68,8 @@ from renderer.relax import distribution, t_conorm
 torch.manual_seed(0)
 v = torch.cat([torch.rand(1, 40, 2) * 60, torch.ones(1, 40, 1)], -1).requires_grad_()
 f = torch.randint(40, (50, 3))
-out = soft_silhouette(v, f, (50, 61), distribution=distribution("logistic", scale=0.7), t_conorm=t_conorm("hamacher", 1.5))
+out = soft_silhouette(v, f, (50, 61), distribution=distribution("logistic", scale=0.7),
+                      t_conorm=t_conorm("hamacher", 1.5))
 soft = soft_silhouette(v, f, (50, 61), distribution=distribution("gaussian", scale=0.7), coverage="outline")
 (out.sum() + soft.sum()).backward()
 torch.save([simd_level(), out.detach(), soft.detach(), v.grad], __import__("sys").argv[1])
@@ -89,7 +92,10 @@ def test_unknown_level_is_refused() -> None:
 
 def test_rasterize_sees_the_nearest_face_in_perspective() -> None:
     # A slanted square in front of a far one; depth and barycentrics from the plane itself.
-    v = torch.tensor([[[0.0, 0, 1], [16, 0, 1], [16, 16, 4], [0, 16, 4], [0, 0, 2], [16, 0, 2], [16, 16, 2], [0, 16, 2]]], dtype=torch.float64)
+    v = torch.tensor(
+        [[[0.0, 0, 1], [16, 0, 1], [16, 16, 4], [0, 16, 4], [0, 0, 2], [16, 0, 2], [16, 16, 2], [0, 16, 2]]],
+        dtype=torch.float64,
+    )
     f = torch.tensor([[0, 1, 2], [0, 2, 3], [4, 5, 6], [4, 6, 7]])
     out = rasterize(v, f, (16, 16))
     # 1/z is linear on the screen: z = 2 where 1/z = 1/2.
@@ -114,6 +120,8 @@ def test_rasterize_background_culling_and_holes() -> None:
     assert both.depth[0, 0, 0] == 0
     assert torch.equal(rasterize(v, front, (8, 8), cull_back_faces=True).face_id, both.face_id)
     assert (rasterize(v, back, (8, 8), cull_back_faces=True).face_id == -1).all()
-    hard = soft_silhouette(v, front, (8, 8), distribution=distribution("hard", scale=1.0), t_conorm=t_conorm("max"), coverage="outline")
+    hard = soft_silhouette(
+        v, front, (8, 8), distribution=distribution("hard", scale=1.0), t_conorm=t_conorm("max"), coverage="outline"
+    )
     assert torch.equal(hard > 0, both.face_id >= 0)
     torch.library.opcheck(torch.ops.renderer.rasterize.default, (v, front, 8, 8, True, False))

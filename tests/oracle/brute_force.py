@@ -1,7 +1,7 @@
 """Soft silhouettes from the formulas of the papers, in NumPy float64, pixel by pixel and face by face.
 
-Shares no code with the package: distances by projection on segments, CDF and density by SciPy, T-conorms folded pair by pair from
-their closed forms, their derivatives from the additive generators.
+Shares no code with the package: distances by projection on segments, CDF and density by SciPy, T-conorms folded pair
+by pair from their closed forms, their derivatives from the additive generators.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import numpy as np
 from scipy import special, stats
 
-_U = stats.uniform(-1, 2)
 FROZEN = {
     "uniform": stats.uniform(-1, 2),
     "wigner_semicircle": stats.semicircular(),
@@ -53,6 +52,8 @@ def cdf_pdf(name: str, z: np.ndarray, shape: float, shift: float) -> tuple[np.nd
 
 def pair(name: str, p: float, a: float, b: float) -> float:
     """S(a, b)."""
+    if a in (0, 1) or b in (0, 1):
+        return max(a, b)  # the neutral and the absorbing element, where the closed forms divide by zero
     if name == "max":
         return max(a, b)
     if name == "probabilistic":
@@ -91,6 +92,10 @@ def slope(name: str, p: float, v: float) -> float:
     }[name]()
 
 
+def cross(a: np.ndarray, b: np.ndarray) -> float:
+    return a[0] * b[1] - a[1] * b[0]
+
+
 def nearest_on_boundary(pixel: np.ndarray, triangle: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
     """Signed distance, the weights of the nearest boundary point on the corners, and that point."""
     best = (np.inf, None, None)
@@ -104,47 +109,56 @@ def nearest_on_boundary(pixel: np.ndarray, triangle: np.ndarray) -> tuple[float,
             weights = np.zeros(3)
             weights[k], weights[(k + 1) % 3] = 1 - t, t
             best = (distance, weights, c)
-    sides = [np.cross(triangle[(k + 1) % 3] - triangle[k], pixel - triangle[k]) for k in range(3)]
-    area = np.cross(triangle[1] - triangle[0], triangle[2] - triangle[0])
+    sides = [cross(triangle[(k + 1) % 3] - triangle[k], pixel - triangle[k]) for k in range(3)]
+    area = cross(triangle[1] - triangle[0], triangle[2] - triangle[0])
     inside = area != 0 and all(s * area > 0 for s in sides)
     return (best[0] if inside else -best[0]), best[1], best[2]
 
 
-def render(vertices, faces, size, *, name, scale, shape=0.0, shift=0.0, squared=False, t_conorm, p=0.0, radius, grad=None):
+def render(
+    vertices,
+    faces,
+    size,
+    *,
+    name,
+    scale,
+    shape=0.0,
+    shift=0.0,
+    squared=False,
+    t_conorm,
+    p=0.0,
+    radius=np.inf,
+    grad=None,
+):
     """Coverage (H, W) of one view, and with `grad` (H, W) the gradient (V, 3) of sum(grad * coverage)."""
-    height, width = size
-    image = np.zeros(size)
+    faces = [face for face in faces if (vertices[face, 2] > 0).all()]
+    pixels = [np.array([x + 0.5, y + 0.5]) for y in range(size[0]) for x in range(size[1])]
+    found = [[nearest_on_boundary(pixel, vertices[face, :2]) for face in faces] for pixel in pixels]
+    d = np.array([[f[0] for f in row] for row in found])
+    z = np.sign(d) * d * d / scale if squared else d / scale
+    F, f = cdf_pdf(name, z, shape, shift)
+    dF = f * (2 * np.abs(d) / scale if squared else 1 / scale)
+    image = np.zeros(len(pixels))
     grad_vertices = np.zeros_like(vertices)
-    for row in range(height):
-        for column in range(width):
-            pixel = np.array([column + 0.5, row + 0.5])
-            v, dv = [], []
-            for face in faces:
-                if (vertices[face, 2] <= 0).any():
-                    continue
-                d, weights, c = nearest_on_boundary(pixel, vertices[face, :2])
-                if d < -radius:
-                    continue
-                z = np.sign(d) * d * d / scale if squared else d / scale
-                F, f = cdf_pdf(name, np.array(z), shape, shift)
-                slope_d = float(f) * (2 * abs(d) / scale if squared else 1 / scale)
-                direction = -(pixel - c) / d  # of d(signed distance)/dc
-                v.append(float(F))
-                dv.append([(face[k], slope_d * weights[k] * direction) for k in range(3)])
-            S = 0.0
-            for value in v:
-                S = pair(t_conorm, p, S, value)
-            image[row, column] = S
-            if grad is None:
-                continue
-            ties = sum(value == S for value in v)
-            for value, parts in zip(v, dv, strict=True):
-                if t_conorm == "max":
-                    ratio = 1 / ties if value == S else 0.0
-                elif not 0 < value < 1 or not S < 1:
-                    ratio = 0.0  # f vanishes there, or the sum is clipped
-                else:
-                    ratio = slope(t_conorm, p, value) / slope(t_conorm, p, S)
-                for vertex, direction in parts:
-                    grad_vertices[vertex, :2] += grad[row, column] * ratio * direction
-    return image, grad_vertices
+    for i, pixel in enumerate(pixels):
+        near = [k for k in range(len(faces)) if d[i, k] >= -radius]
+        S = 0.0
+        for k in near:
+            S = pair(t_conorm, p, S, F[i, k])
+        image[i] = S
+        if grad is None:
+            continue
+        ties = sum(F[i, k] == S for k in near)
+        for k in near:
+            v = F[i, k]
+            if t_conorm == "max":
+                ratio = 1 / ties if v == S else 0.0
+            elif not 1e-100 < v < 1 or not S < 1:
+                ratio = 0.0  # f vanishes there, or the sum is clipped or a power of it would underflow
+            else:
+                ratio = slope(t_conorm, p, v) / slope(t_conorm, p, S)
+            _, weights, c = found[i][k]
+            direction = -(pixel - c) / d[i, k]  # of d(signed distance)/dc
+            for corner, weight in zip(faces[k], weights, strict=True):
+                grad_vertices[corner, :2] += grad.flat[i] * ratio * dF[i, k] * weight * direction
+    return image.reshape(size), grad_vertices

@@ -2,6 +2,7 @@ import itertools
 
 import pytest
 import torch
+
 from renderer.raster.clip import BEHIND, clip_near
 from renderer.raster.project import project_mesh
 from renderer.scene.camera import Camera

@@ -69,7 +69,10 @@ def test_batch_of_different_meshes() -> None:
 @pytest.mark.parametrize("coverage", ["face", "outline"])
 def test_camera_inside_the_scene(coverage: str) -> None:
     # A large floor reaches behind the camera: it is cut at the near plane, in value and in gradient.
-    floor = Mesh(torch.tensor([[-9.0, -1, -9], [9, -1, -9], [9, -1, 9], [-9, -1, 9]]).requires_grad_(), torch.tensor([[0, 2, 1], [0, 3, 2]]))
+    floor = Mesh(
+        torch.tensor([[-9.0, -1, -9], [9, -1, -9], [9, -1, 9], [-9, -1, 9]]).requires_grad_(),
+        torch.tensor([[0, 2, 1], [0, 3, 2]]),
+    )
     view = Camera.look_at((0.0, 0.0, 0.0), (0.0, 0.0, -1.0), image_size=(32, 32))
     image = SoftRenderer("uniform", scale=0.5, coverage=coverage).silhouette(floor, view)
     image.sum().backward()

@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from renderer.scene.camera import Camera
 from renderer.scene.errors import DataError
 from renderer.scene.pose import check_rigid, inverse_rigid, quaternion_to_rotation, rotation_to_quaternion

@@ -6,6 +6,7 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 import torch
+
 from renderer.scene.camera import Camera
 from renderer.scene.colmap import MODELS, read_colmap
 from renderer.scene.errors import DataError

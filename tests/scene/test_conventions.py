@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+
 from renderer.scene.camera import Camera
 from renderer.scene.errors import DataError
 

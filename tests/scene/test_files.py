@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+
 from renderer.scene.errors import DataError
 from renderer.scene.files import MESH_EXTENSIONS
 from renderer.scene.mesh import Mesh, MeshBatch

@@ -2,6 +2,7 @@ import math
 
 import pytest
 import torch
+
 from renderer.scene.primitives import cube, cylinder, grid, icosphere, torus
 
 CLOSED = {

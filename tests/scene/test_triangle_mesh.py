@@ -2,6 +2,7 @@ import math
 
 import pytest
 import torch
+
 from renderer.scene.errors import DataError
 from renderer.scene.mesh import Mesh, MeshBatch
 from renderer.scene.primitives import cube, grid, icosphere, torus

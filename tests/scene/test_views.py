@@ -5,6 +5,7 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 import torch
+
 from renderer.scene.camera import Camera
 from renderer.scene.errors import DataError
 from renderer.scene.views import has_test, load_views

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+
 from renderer.viz.grid import BOTH, NEITHER, ONLY_PREDICTED, ONLY_TARGET, compare, grid, overlay
 from renderer.viz.image import from_srgb
 

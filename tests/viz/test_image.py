@@ -6,6 +6,7 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 import torch
+
 from renderer.viz.image import encode_image, from_srgb, save_image, to_uint8
 
 

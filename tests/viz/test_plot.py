@@ -5,6 +5,7 @@ import re
 from itertools import pairwise
 
 import pytest
+
 from renderer.viz.plot import number, plot
 
 

@@ -11,6 +11,7 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 import torch
+
 from renderer.scene import Mesh, cube, icosphere
 from renderer.viz import write_report, write_viewer
 from renderer.viz.report import format_value, label, tables

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+
 from renderer.scene import Mesh, cube, icosphere
 from renderer.viz.shading import split_creases
 

@@ -4,6 +4,7 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 import torch
+
 from renderer.scene import Mesh, cube, icosphere
 from renderer.viz.image import from_srgb, to_uint8
 from renderer.viz.turntable import BACKGROUND, turntable, turntable_frames

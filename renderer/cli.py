@@ -1,0 +1,78 @@
+"""The command `renderer`: one subcommand per task."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from renderer.scene.errors import DataError
+from renderer.tasks import Settings, reconstruct
+from renderer.tasks.interrupt import Stopped
+
+BAD_INPUT = 2  # exit status; 128 + the signal's number after an interruption, as shells have it
+
+
+@dataclass(frozen=True)
+class Reconstruct:
+    """Make a closed mesh from masks and cameras, on the CPU.
+
+    DATA is a folder with transforms.json or transforms_train.json (and transforms_test.json, whose views are scored and
+    never fitted) and RGBA or mask images, or with masks and a COLMAP model. OUT gets mesh.glb, mesh.ply, turntable.mp4,
+    report.html and metrics.json.
+    """
+
+    data: Annotated[Path, tyro.conf.Positional]
+    """Folder with masks and cameras."""
+    out: Path
+    """Folder for the results; made if it is not there."""
+    resume: bool = False
+    """Go on from the checkpoint that an interrupted run left in OUT, to the same result."""
+    overwrite: bool = False
+    """Replace the results or the checkpoint in OUT."""
+    quiet: bool = False
+    """Show no progress bar."""
+    settings: Annotated[Settings, tyro.conf.arg(name="")] = field(default_factory=Settings)
+
+    def __call__(self) -> None:
+        made = reconstruct(
+            self.data,
+            self.out,
+            settings=self.settings,
+            resume=self.resume,
+            overwrite=self.overwrite,
+            progress=not self.quiet,
+        )
+        result, hull = made.metrics["result"], made.metrics["hull"]
+        for split, name in (("train", "training views"), ("test", "unseen views")):
+            if f"{split}_iou" in result:
+                print(f"IoU, {name}: {result[f'{split}_iou']:.4f} (visual hull {hull[f'{split}_iou']:.4f})")
+        print(f"faces: {result['faces']:,}, genus {result['genus']}, {sum(made.metrics['seconds'].values()):.0f} s")
+        for label, file in (("mesh", "mesh.glb"), ("film", f"turntable.{self.settings.film}"), ("report", "report.html")):
+            print(f"{label}: {made.folder / file}")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit status: 0, 2 for bad input (one line on stderr), 130 after Ctrl-C.
+
+    >>> main(["reconstruct", "scenes/knot", "--out", "run"])
+    0
+    """
+    command = tyro.extras.subcommand_cli_from_dict({"reconstruct": Reconstruct}, prog="renderer", args=arguments)
+    try:
+        command()
+    except (DataError, ValueError) as error:
+        print(f"renderer: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except Stopped as stop:
+        print(f"renderer: {stop}: checkpoint saved; the same command with --resume goes on", file=sys.stderr)
+        return 128 + stop.number
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,186 @@
+"""Fit a closed mesh to silhouettes, coarse to fine."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from renderer.losses.mesh import laplacian
+from renderer.raster.pipeline import SoftRenderer
+from renderer.scene.camera import Camera
+from renderer.scene.mesh import Mesh
+from renderer.scene.remesh import remesh
+from renderer.tasks.visual_hull import pixel_size
+from renderer.train.adam_uniform import AdamUniform
+from renderer.train.large_steps import LargeSteps
+
+# A uniform perturbation of half-width ½ pixel is the box filter that antialiased masks were made with: an unbiased fit.
+SCALE = 0.5
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One level of the fit. Lengths are in pixels of the reduced image.
+
+    reduction: image size divided by this. faces: share of the face limit. smoothness: weight of the bending energy
+    against the silhouettes. scale: of the uniform perturbation. stiffness: λ of Large Steps. step_size: how far the
+    vertices in most need move in a step.
+    """
+
+    reduction: int
+    faces: float
+    steps: int
+    smoothness: float
+    scale: float = SCALE
+    stiffness: float = 2.0
+    step_size: float = 1.5
+
+
+# Smoothness starts strong: where no view sees the outline, it replaces the ridges and flats of the hull by a surface
+# that bends evenly. Then it yields to the silhouettes, and what no silhouette contradicts stays as it is.
+STAGES = (
+    Stage(reduction=2, faces=0.4, steps=120, smoothness=5e-3, scale=1.0),
+    Stage(reduction=1, faces=0.9, steps=100, smoothness=1e-3),
+    Stage(reduction=1, faces=0.9, steps=100, smoothness=1e-4),
+    Stage(reduction=1, faces=0.9, steps=100, smoothness=1e-5),
+)
+# A sphere has farther to go.
+SPHERE_STAGES = (
+    Stage(reduction=8, faces=0.05, steps=150, smoothness=5e-3, scale=2.0, stiffness=10.0),
+    Stage(reduction=4, faces=0.15, steps=150, smoothness=5e-3, scale=1.0, stiffness=5.0),
+    *STAGES,
+)
+
+
+def with_effort(stages: tuple[Stage, ...], effort: float) -> tuple[Stage, ...]:
+    """The same stages with `effort` times as many steps, at least one each."""
+    return tuple(replace(stage, steps=max(1, round(stage.steps * effort))) for stage in stages)
+
+
+@dataclass
+class Fit:
+    """Where a fit stands: all that a checkpoint needs, so that going on gives the same bits as never having stopped."""
+
+    mesh: Mesh
+    stage: int = 0
+    step: int = 0
+    latent: Tensor | None = None  # None: the stage has not begun
+    optimizer: dict[str, Any] = field(default_factory=dict)
+    losses: list[float] = field(default_factory=list)
+
+    def state(self) -> dict[str, Any]:
+        """As tensors and plain values, for `save_checkpoint`."""
+        state = {name: getattr(self, name) for name in ("stage", "step", "latent", "optimizer", "losses")}
+        return {**state, "vertices": self.mesh.vertices, "faces": self.mesh.faces}
+
+    @staticmethod
+    def of_state(state: dict[str, Any]) -> Fit:
+        """The inverse of `state`."""
+        state = dict(state)
+        return Fit(Mesh(state.pop("vertices"), state.pop("faces")), **state)
+
+
+def optimise(
+    fit: Fit,
+    masks: Float[Tensor, "N H W"],
+    camera: Camera,
+    *,
+    stages: tuple[Stage, ...] = STAGES,
+    max_faces: int = 20_000,
+    views_per_step: int = 12,
+    seed: int = 0,
+    after_step: Callable[[Fit], None] = lambda fit: None,
+) -> Mesh:
+    """Move and remesh `fit.mesh` until its silhouettes are the masks; `fit` is updated after every step.
+
+    The loss is the squared difference of the outline coverage (uniform, half a pixel) and the mask, summed and divided by
+    the length of the masks' outlines, plus smoothness · Σ‖δ‖²/h² (δ: uniform Laplacian, h: edge length), a bending energy
+    that does not depend on the scale nor on the number of faces. `after_step` is called with `fit`, and may stop by raising.
+
+    >>> mesh = optimise(Fit(visual_hull(masks, camera)), masks, camera)
+    """
+    while fit.stage < len(stages):
+        stage = stages[fit.stage]
+        renderer = SoftRenderer("uniform", scale=stage.scale, coverage="outline")
+        targets, views = reduce_views(masks, camera, stage.reduction)
+        outline = outline_length(targets)
+        if fit.latent is None:
+            fit.mesh = remesh_to(fit.mesh, round(stage.faces * max_faces))
+        steps = LargeSteps(fit.mesh, stiffness=stage.stiffness)
+        edge_length = mean_edge_length(fit.mesh)
+        latent = (steps.to_latent(fit.mesh.vertices) if fit.latent is None else fit.latent).requires_grad_()
+        step_size = stage.step_size * pixel_size(views, fit.mesh.vertices.mean(dim=0))
+        optimizer = AdamUniform([latent], lr=step_size)
+        if fit.optimizer:
+            optimizer.load_state_dict(fit.optimizer)
+        for step in range(fit.step, stage.steps):
+            chosen = views_of_step(len(masks), views_per_step, step, seed=seed + fit.stage)
+            optimizer.param_groups[0]["lr"] = step_size * cooling(step / stage.steps)
+            mesh = fit.mesh.with_vertices(steps.to_vertices(latent))
+            difference = renderer.silhouette(mesh, views[chosen]) - targets[chosen]
+            silhouettes = difference.square().sum() / (len(chosen) * outline)
+            bending = laplacian(mesh.vertices, mesh.faces, edges=mesh.edges) / edge_length**2
+            loss = silhouettes + stage.smoothness * bending
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            fit.losses.append(float(silhouettes.detach()))
+            fit.step, fit.latent, fit.optimizer = step + 1, latent.detach(), optimizer.state_dict()
+            after_step(fit)
+        fit.mesh = fit.mesh.with_vertices(steps.to_vertices(latent).detach())
+        fit.stage, fit.step, fit.latent, fit.optimizer = fit.stage + 1, 0, None, {}
+    return fit.mesh
+
+
+def cooling(progress: float) -> float:
+    """Factor of the step size: 1 in the first half of a stage, then down to nearly 0 along a cosine."""
+    return 1.0 if progress < 0.5 else 0.5 * (1 + math.cos(math.pi * (2 * progress - 1)))
+
+
+def views_of_step(count: int, per_step: int, step: int, *, seed: int) -> Int[Tensor, "M"]:
+    """The views of one step: all in turn, in a new order each time; a function of the step, so that no state is kept."""
+    per_step = min(per_step, count)
+    steps = -(-count // per_step)  # a whole round shows every view; the last step of a round may have fewer
+    generator = torch.Generator().manual_seed(seed * 1_000_003 + step // steps)
+    start = (step % steps) * per_step
+    return torch.randperm(count, generator=generator)[start : start + per_step]
+
+
+def reduce_views(masks: Float[Tensor, "N H W"], camera: Camera, factor: int) -> tuple[Float[Tensor, "N h w"], Camera]:
+    """Masks averaged over blocks of factor × factor pixels (about, where the size is not a multiple), and their cameras."""
+    if factor == 1:
+        return masks, camera
+    size = (max(1, masks.shape[1] // factor), max(1, masks.shape[2] // factor))
+    reduced = torch.nn.functional.interpolate(masks[:, None], size=size, mode="area")[:, 0]
+    return reduced, camera.resize(size)
+
+
+def fit_views(masks: Float[Tensor, "N H W"], camera: Camera, max_size: int) -> tuple[Float[Tensor, "N h w"], Camera]:
+    """Masks and cameras at the size that the fit works at: reduced by the whole factor that makes them fit `max_size`."""
+    return reduce_views(masks, camera, -(-max(masks.shape[1:]) // max_size))
+
+
+def outline_length(masks: Float[Tensor, "N H W"]) -> float:
+    """Mean length of the masks' outlines in pixels: their total variation, for which antialiasing makes no difference."""
+    variation = masks.diff(dim=1).abs().sum() + masks.diff(dim=2).abs().sum()
+    return float(variation / len(masks))
+
+
+def mean_edge_length(mesh: Mesh) -> float:
+    """Mean length of the edges."""
+    start, end = mesh.vertices[mesh.edges].unbind(dim=1)
+    return float((start - end).norm(dim=1).mean())
+
+
+def remesh_to(mesh: Mesh, num_faces: int) -> Mesh:
+    """Remesh with at most `num_faces` faces of about equal size."""
+    edge_length = math.sqrt(4 / math.sqrt(3) * float(mesh.face_areas.sum()) / num_faces)
+    while (result := remesh(mesh, edge_length)).num_faces > num_faces:
+        edge_length *= math.sqrt(result.num_faces / num_faces) * 1.01
+    return result

@@ -1,0 +1,137 @@
+"""A long task with a folder for its results: checkpoints, interruption, timing, and results that are whole or absent."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from renderer.scene.errors import DataError
+from renderer.scene.views import Views
+from renderer.tasks.interrupt import Stopped, deferred_signals
+from renderer.train.checkpoint import load_checkpoint, save_checkpoint
+
+CHECKPOINT = "checkpoint.pt"
+CHECKPOINT_SECONDS = 2.0  # writing one takes some milliseconds
+
+
+class Run:
+    """The state of one task in `folder`: refuses a folder in use, saves and restores, and delivers the results.
+
+    outputs: the names of the files that the task may write. Raises DataError, one line naming the folder, if it holds an
+    unfinished run (and neither resume nor overwrite is given) or results (and overwrite is not given).
+
+    >>> run = Run(Path("run"), ("metrics.json",), resume=False, overwrite=False)
+    """
+
+    def __init__(self, folder: Path, outputs: tuple[str, ...], *, resume: bool, overwrite: bool) -> None:
+        if resume and overwrite:
+            raise DataError("resume, overwrite: expected one of them, got both")
+        if folder.exists() and not folder.is_dir():
+            raise DataError(f"{folder}: expected a folder for the results, found a file")
+        self.folder, self.outputs, self.resume = folder, outputs, resume
+        self._seconds: dict[str, float] = {}
+        self._part: str | None = None
+        self._since = 0.0
+        self._saved = folder / CHECKPOINT
+        self._fingerprint = ""
+        self._last_checkpoint = time.monotonic()
+        self._signalled: Callable[[], int] = lambda: 0
+        if overwrite or (resume and self._saved.exists()):
+            return
+        if self._saved.exists():
+            raise DataError(f"{folder}: holds an unfinished run: give --resume to go on, or --overwrite to start again")
+        for name in outputs:
+            if (folder / name).exists():
+                raise DataError(f"{folder}: already holds {name}: give --overwrite to replace it, or another folder")
+
+    @contextmanager
+    def opened(self, views: Views, settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Create the folder and give the saved state, empty for a new run; on success, remove the checkpoint.
+
+        Raises DataError if the checkpoint was made from other views, settings or versions.
+        """
+        self._fingerprint = fingerprint(views, settings)
+        state: dict[str, Any] = {}
+        if self.resume and self._saved.exists():
+            saved = load_checkpoint(self._saved)
+            if saved.get("fingerprint") != self._fingerprint:
+                raise DataError(f"{self._saved}: made from other data, settings or versions: run with --overwrite")
+            state, self._seconds = saved["state"], saved["seconds"]
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DataError(f"{self.folder}: cannot be made ({error.strerror})") from error
+        with deferred_signals() as self._signalled:
+            yield state
+        self._saved.unlink(missing_ok=True)
+
+    def checkpoint(self, state: Callable[[], dict[str, Any]]) -> None:
+        """Save, if the last time was a while ago or someone asked to stop, and in that case raise Stopped."""
+        signal = self._signalled()
+        if signal or time.monotonic() - self._last_checkpoint >= CHECKPOINT_SECONDS:
+            content = {"fingerprint": self._fingerprint, "state": state(), "seconds": self.elapsed()}
+            save_checkpoint(self._saved, content)
+            self._last_checkpoint = time.monotonic()
+        if signal:
+            raise Stopped(signal)
+
+    @contextmanager
+    def timed(self, part: str) -> Iterator[None]:
+        """Count the time that the block takes for `part`; blocks do not nest."""
+        self._part, self._since = part, time.monotonic()
+        try:
+            yield
+        finally:
+            self.elapsed()
+            self._part = None
+
+    def elapsed(self) -> dict[str, float]:
+        """Seconds by part so far, those before a resume included."""
+        if self._part is not None:
+            now = time.monotonic()
+            self._seconds[self._part] = self._seconds.get(self._part, 0.0) + now - self._since
+            self._since = now
+        return dict(self._seconds)
+
+    @contextmanager
+    def results(self) -> Iterator[Path]:
+        """A temporary folder whose files replace those of `outputs` in `folder` when the block ends well."""
+        partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=self.folder))
+        try:
+            yield partial
+            made = {file.name for file in partial.iterdir()}
+            for name in self.outputs:
+                if name in made:
+                    os.replace(partial / name, self.folder / name)
+                else:
+                    (self.folder / name).unlink(missing_ok=True)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+def fingerprint(views: Views, settings: dict[str, Any]) -> str:
+    """Tells apart whatever changes the result: masks, cameras, settings, versions."""
+    digest = hashlib.sha256()
+    for tensor in (views.masks, views.camera.world_to_camera, views.camera.K):
+        digest.update(repr(tuple(tensor.shape)).encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    digest.update(json.dumps([settings, versions(), views.camera.projection, views.camera.near], sort_keys=True).encode())
+    return digest.hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """Of what computes the result."""
+    packages = {name: version(name) for name in ("renderer", "torch", "numpy", "scipy", "scikit-image")}
+    return {**packages, "python": platform.python_version(), "machine": platform.machine()}
