@@ -14,6 +14,7 @@ struct EdgeLine {
   double tx, ty;  // unit tangent, from a to b
   double ax, ay, bx, by;
   double length;
+  double height;  // of the third vertex above the edge
 };
 
 struct TriangleLines {
@@ -38,6 +39,7 @@ RNDR_HD TriangleLines triangle_lines(const double x[3], const double y[3]) {
     e.nx = -e.ty * side;
     e.ny = e.tx * side;
     e.ax = x[k], e.ay = y[k], e.bx = x[n], e.by = y[n];
+    e.height = length > 0 ? (area2 < 0 ? -area2 : area2) / length : 0.0;
   }
   return lines;
 }
@@ -48,6 +50,7 @@ struct LocalTriangle {
   T nx[3], ny[3], nc[3];          // perp: distance across the edge, positive inside
   T tx[3], ty[3], ta[3], tb[3];   // along the edge: from a (ta), from b (tb)
   T inverse_length[3];            // 0 for a zero-length edge
+  T inverse_height[3];            // 0 for a degenerate triangle
   T never_inside;                 // 0, or a large number that makes every inside test fail
 };
 
@@ -63,6 +66,7 @@ RNDR_HD LocalTriangle<T> localize(const TriangleLines& lines, double origin_x, d
     local.ta[k] = T(e.tx * ax + e.ty * ay);
     local.tb[k] = T(e.tx * bx + e.ty * by);
     local.inverse_length[k] = e.length > 0 ? T(1 / e.length) : T(0);
+    local.inverse_height[k] = e.height > 0 ? T(1 / e.height) : T(0);
   }
   local.never_inside = lines.degenerate ? T(1e30) : T(0);
   return local;
@@ -137,6 +141,60 @@ RNDR_HD Nearest<T> nearest_boundary_point(const LocalTriangle<T>& t, T x, T y) {
   r.hx = clamped ? -inverse * (perp * nx + excess * tx) : -across * nx;
   r.hy = clamped ? -inverse * (perp * ny + excess * ty) : -across * ny;
   return r;
+}
+
+// The closest point of the closed triangle, c = sum_i lambda_i v_i: the point itself where it lies inside.
+// A derivative L' with respect to the lambdas, g_i, moves the vertices by
+//   inside:          d L / d v_k = -lambda_k G,  G = sum_i g_i grad lambda_i
+//   beside edge a b: d L / d a = (g_b - g_a) (-(1 - t) s - q),  d L / d b = (g_b - g_a) (-t s + q),
+//                    s = tangent / length, q = perp normal / length^2
+//   at a vertex:     0
+// all of which is -lambda_k G + sign_k Q, with Q = 0 inside and for the corner that is not on the edge.
+template <class T>
+struct Closest {
+  T lambda[3];
+  T edge_weight[3];    // sign_k: -1 at a, +1 at b beside an edge, else 0
+  T qx, qy;            // perp normal / length^2 of that edge
+  T sx, sy;            // tangent / length of that edge, 0 elsewhere
+  bool inside;
+};
+
+template <class T>
+RNDR_HD Closest<T> closest_point(const LocalTriangle<T>& t, T x, T y) {
+  T best = T(0), low = T(0), perps[3];
+  Closest<T> c;
+  c.qx = c.qy = c.sx = c.sy = T(0);
+  for (int i = 0; i < 3; ++i) c.lambda[i] = c.edge_weight[i] = T(0);
+  for (int k = 0; k < 3; ++k) {
+    const int n = k == 2 ? 0 : k + 1, o = n == 2 ? 0 : n + 1;
+    T p, along, excess;
+    const T d = edge_distance2(t, k, x, y, p, along, excess);
+    perps[k] = p;
+    low = k == 0 ? p : (p < low ? p : low);
+    const bool take = k == 0 || d < best;
+    T s = along * t.inverse_length[k];
+    s = s < T(0) ? T(0) : (s > T(1) ? T(1) : s);
+    const T beside = excess == T(0) && t.inverse_length[k] > T(0) ? T(1) : T(0);
+    const T il = t.inverse_length[k] * beside, q = p * il * il;
+    best = take ? d : best;
+    c.lambda[k] = take ? T(1) - s : c.lambda[k];
+    c.lambda[n] = take ? s : c.lambda[n];
+    c.lambda[o] = take ? T(0) : c.lambda[o];
+    c.edge_weight[k] = take ? -beside : c.edge_weight[k];
+    c.edge_weight[n] = take ? beside : c.edge_weight[n];
+    c.edge_weight[o] = take ? T(0) : c.edge_weight[o];
+    c.qx = take ? q * t.nx[k] : c.qx;
+    c.qy = take ? q * t.ny[k] : c.qy;
+    c.sx = take ? t.tx[k] * il : c.sx;
+    c.sy = take ? t.ty[k] * il : c.sy;
+  }
+  c.inside = low > t.never_inside;
+  for (int i = 0; i < 3; ++i) {
+    const int opposite = i == 2 ? 0 : i + 1;  // the edge from vertex i + 1 to i + 2
+    c.lambda[i] = c.inside ? perps[opposite] * t.inverse_height[opposite] : c.lambda[i];
+    c.edge_weight[i] = c.inside ? T(0) : c.edge_weight[i];
+  }
+  return c;
 }
 
 RNDR_NAMESPACE_END

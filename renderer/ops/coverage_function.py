@@ -46,7 +46,7 @@ class Coverage(torch.autograd.Function):
         ctx.op, ctx.settings = op, settings
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor, *_: Any) -> tuple:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor, *_: Any) -> tuple:
         # torch.compile calls a Function that needs no gradient with a wrong signature, and has no second derivatives.
         run = _backward if torch.compiler.is_compiling() else CoverageBackward.apply
         grad_vertices, grad_parameters = run(ctx.op, grad, *ctx.saved_tensors, *ctx.settings)
@@ -71,7 +71,7 @@ class CoverageBackward(torch.autograd.Function):
         ctx.op, ctx.settings = op, settings
 
     @staticmethod
-    def backward(ctx: Any, *cotangents: Tensor) -> tuple:  # type: ignore[override]
+    def backward(ctx: Any, *cotangents: Tensor) -> tuple:
         grad, vertices, faces, parameters = ctx.saved_tensors
         reference = getattr(import_module(f"renderer.reference.{ctx.op}"), ctx.op)
         views = []

@@ -12,7 +12,7 @@ from renderer import _C
 # RENDERER_SIMD=base|v3|v4 forces a level; unset, the best one of this processor runs.
 SIMD_LEVEL = os.environ.get("RENDERER_SIMD", "")
 
-LIBRARY = torch.library.Library("renderer", "DEF")
+LIBRARY: torch.library.Library = torch.library.Library("renderer", "DEF")
 
 
 def simd_level() -> str:

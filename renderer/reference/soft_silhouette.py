@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -11,7 +13,7 @@ from renderer.reference.outline_coverage import outline_coverage
 from renderer.relax.distributions import Distribution
 from renderer.relax.t_conorms import TConorm
 
-_OPS = {"face_coverage": face_coverage, "outline_coverage": outline_coverage}
+_OPS: dict[str, Callable[..., Tensor]] = {"face_coverage": face_coverage, "outline_coverage": outline_coverage}
 
 
 def soft_silhouette(

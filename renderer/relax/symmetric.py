@@ -133,7 +133,11 @@ class Gaussian(Symmetric):
         return torch.exp(-0.5 * z * z) / math.sqrt(2 * math.pi)
 
     def _log_survival(self, z: Tensor) -> Tensor:
-        return torch.special.log_ndtr(-z)
+        # To the right −z²/2 + ln(e^(z²/2) P(Z > z)), which goes on where the probability underflows.
+        left = z < 0
+        t = torch.where(left, 0.0, z)
+        right = torch.log(0.5 * torch.special.erfcx(t * math.sqrt(0.5))) - 0.5 * t * t
+        return torch.where(left, torch.log1p(-self._tail(magnitude(z))), right)
 
     def _outer_radius(self, eps: float) -> float:
         return -float(scipy.special.ndtri(eps))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import resource
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -55,7 +55,9 @@ def face_row(level: int, size: int) -> dict[str, float]:
     vertices, faces = sphere_on_screen(level, size)
     d, s = distribution("logistic", scale=SCALE), t_conorm("probabilistic")
     parameters = torch.tensor([SCALE, 0, 0, 0], dtype=vertices.dtype)
-    pairs = covered_pairs(vertices, faces, parameters, size, size, d.name, False, support_eps(d, vertices.dtype), s.name)
+    pairs = covered_pairs(
+        vertices, faces, parameters, size, size, d.name, False, support_eps(d, vertices.dtype), s.name
+    )
     forward, both = forward_and_backward(
         lambda v: soft_silhouette(v, faces, (size, size), distribution=d, t_conorm=s, coverage="face"), vertices
     )
@@ -87,9 +89,14 @@ def outline_row(level: int, size: int, views: int) -> dict[str, float]:
 
 
 def peak_memory_mib(level: int = 5, size: int = 512) -> float:
-    """What forward and backward add to the peak resident set, in a fresh process warmed up on a small image."""
+    """What forward and backward add to the peak resident set, in a fresh process warmed up on a small image (Linux)."""
     command = [sys.executable, "-m", "tests.bench.coverage", str(level), str(size)]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def _resident_mib(field: str) -> float:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(field)) / 1024
 
 
 def _measure_memory(level: int, size: int) -> None:
@@ -100,9 +107,11 @@ def _measure_memory(level: int, size: int) -> None:
     )
     vertices, faces = sphere_on_screen(level, size)
     x = vertices.requires_grad_()
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # Importing peaks higher than any of this, so the high-water mark is reset first.
+    Path("/proc/self/clear_refs").write_text("5")
+    before = _resident_mib("VmRSS")
     soft_silhouette(x, faces, (size, size), distribution=d, t_conorm=s).sum().backward()
-    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+    print(_resident_mib("VmHWM") - before)
 
 
 if __name__ == "__main__":

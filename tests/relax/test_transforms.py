@@ -10,6 +10,11 @@ from renderer.relax import DISTRIBUTIONS, T_CONORMS, distribution, t_conorm
 P = {"hamacher": 1.5, "frank": 2.5, "yager": 2.0, "aczel_alsina": 0.7, "dombi": 1.3, "schweizer_sklar": -1.5}
 
 
+@pytest.fixture(autouse=True)
+def forget_compiled_code() -> None:
+    torch._dynamo.reset()  # the functions compiled here share their code, and recompilations are limited
+
+
 def make(name: str, scale: torch.Tensor, shape: torch.Tensor):
     return distribution(name, scale=scale, shape=shape if DISTRIBUTIONS[name].has_shape else None)
 

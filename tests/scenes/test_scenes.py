@@ -137,8 +137,8 @@ def test_cameras_surround_the_object_and_splits_are_disjoint(views: dict[str, li
         return math.degrees(math.acos(cosine.max()))
 
     assert nearest(train, train) > 25.0
-    assert nearest(test, train) > 15.0
-    assert nearest(test, test) > 15.0
+    assert nearest(test, train) > 25.0
+    assert nearest(test, test) > 25.0
 
 
 def test_mesh_is_closed_smooth_and_of_the_stated_genus(scene: Path, mesh: trimesh.Trimesh) -> None:
@@ -152,7 +152,7 @@ def test_mesh_is_closed_smooth_and_of_the_stated_genus(scene: Path, mesh: trimes
     smallest = np.degrees(mesh.face_angles.min(1))
     assert np.median(smallest) > 45.0
     assert smallest.min() > 10.0
-    assert np.degrees(np.percentile(mesh.face_adjacency_angles, 99)) < 30.0
+    assert np.degrees(np.percentile(mesh.face_adjacency_angles, 95)) < 30.0
 
 
 def test_vertices_project_into_the_masks(views: dict[str, list[View]], mesh: trimesh.Trimesh) -> None:
@@ -161,17 +161,18 @@ def test_vertices_project_into_the_masks(views: dict[str, list[View]], mesh: tri
         assert dilate(view.image[..., 3] > 0)[row, column].all()
 
 
-@pytest.mark.parametrize(("split", "index"), [("train", 0), ("train", 11), ("train", 23), ("test", 4)])
-def test_alpha_is_the_antialiased_mask_of_the_mesh(
-    views: dict[str, list[View]], mesh: trimesh.Trimesh, split: str, index: int
-) -> None:
-    view = views[split][index]
-    alpha = view.image[..., 3] / 255.0
-    hard = hard_mask(view, mesh) > 0
-    assert ((alpha > 0.5) & hard).sum() / ((alpha > 0.5) | hard).sum() > 0.99
-    # the border, against 16 samples a pixel of a mesh whose chords cut off some hundredths of a pixel
-    soft = hard_mask(view, mesh, supersampling=4)
+def test_alpha_is_the_mask_of_the_mesh(views: dict[str, list[View]], mesh: trimesh.Trimesh) -> None:
+    for view in (views["train"][0], views["train"][23], views["test"][4]):
+        covered, hard = view.image[..., 3] > 127, hard_mask(view, mesh) > 0
+        assert (covered & hard).sum() / (covered | hard).sum() > 0.99
+
+
+def test_alpha_is_antialiased(views: dict[str, list[View]], mesh: trimesh.Trimesh) -> None:
+    # the mesh is inscribed: its chords cut off some hundredths of a pixel (the ball of test_signed_distance is exact)
+    view = views["train"][11]
+    alpha, soft = view.image[..., 3] / 255.0, hard_mask(view, mesh, supersampling=4)
     border = (alpha > 0) & (alpha < 1)
-    assert np.abs(alpha - soft)[border].mean() < 0.03
-    assert abs((alpha - soft)[border].mean()) < 0.01
+    assert np.abs(alpha - soft)[border].mean() < 0.06
+    assert 1.0 <= alpha.sum() / soft.sum() < 1.007
     np.testing.assert_array_equal(soft[~dilate(alpha < 1)], 1.0)
+    np.testing.assert_array_equal(soft[~dilate(alpha > 0)], 0.0)
