@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <limits>
 
+#include "cpu/depth_softmax.h"
 #include "cpu/face_coverage.h"
 #include "cpu/kernels.h"
 #include "cpu/outline_coverage.h"
@@ -88,6 +89,37 @@ void bind_outline_coverage(nb::module_& m) {
   });
 }
 
+#define RNDR_SOFTMAX_ARGS \
+  Address attributes, Address corners, int count, int channels, double eps, double near, double far, bool perspective
+#define RNDR_ATTRIBUTES(T) \
+  Attributes<T> { at<const T>(attributes), at<const int64_t>(corners), count, channels }
+#define RNDR_SOFTMAX \
+  SoftmaxSettings { eps, near, far, perspective }
+
+void bind_depth_softmax(nb::module_& m) {
+  m.def("depth_softmax_forward", [](RNDR_SCREEN_ARGS, RNDR_COVERAGE_ARGS, RNDR_SOFTMAX_ARGS, Address colour, Address background,
+                                    Address nearest, Address sum) {
+    nb::gil_scoped_release released;
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      depth_softmax_forward<T>(RNDR_SCREEN(T), RNDR_ATTRIBUTES(T), at<const T>(parameters), RNDR_SETTINGS, RNDR_SOFTMAX, at<T>(colour),
+                               at<T>(background), at<T>(nearest), at<T>(sum));
+    });
+  });
+  m.def("depth_softmax_backward", [](RNDR_SCREEN_ARGS, RNDR_COVERAGE_ARGS, RNDR_SOFTMAX_ARGS, Address colour, Address background,
+                                     Address nearest, Address sum, Address grad_colour, Address grad_background,
+                                     Address grad_vertices, Address grad_attributes, Address grad_parameters) {
+    nb::gil_scoped_release released;
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      depth_softmax_backward<T>(RNDR_SCREEN(T), RNDR_ATTRIBUTES(T), at<const T>(parameters), RNDR_SETTINGS, RNDR_SOFTMAX,
+                                at<const T>(colour), at<const T>(background), at<const T>(nearest), at<const T>(sum),
+                                at<const T>(grad_colour), at<const T>(grad_background), at<T>(grad_vertices), at<T>(grad_attributes),
+                                at<T>(grad_parameters));
+    });
+  });
+}
+
 void bind_rasterize(nb::module_& m) {
   m.def("rasterize", [](RNDR_SCREEN_ARGS, bool perspective, bool cull_back_faces, int threads, Address face_id,
                         Address barycentrics, Address depth) {
@@ -128,6 +160,7 @@ NB_MODULE(_C, m) {
   m.doc() = "Native kernels of renderer; call them through renderer.ops.";
   bind_face_coverage(m);
   bind_outline_coverage(m);
+  bind_depth_softmax(m);
   bind_rasterize(m);
   bind_relax(m);
 }

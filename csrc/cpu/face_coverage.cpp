@@ -2,92 +2,20 @@
 
 #include <memory>
 
-#include "cpu/kernels.h"
-#include "math/triangle.h"
-#include "support/parallel.h"
+#include "cpu/coverage_plan.h"
+#include "cpu/tiles.h"
 
 namespace rndr {
 namespace {
 
-constexpr int kTileWidth = 128, kTileHeight = 64;
-constexpr int kTileStride = kTileWidth + kLanes;  // rectangles are rounded up to whole lanes
-constexpr int kFaceChunk = 1024;
-
-// The support and the kernels of one call.
 template <class T>
-struct Plan {
-  const Level& level;
-  const GeometryKernels<T>& geometry;
-  const DistributionKernels<T>& distribution;
+struct Plan : CoveragePlan<T> {
   const TConormKernels<T>& t_conorm;
-  CoverageParams<T> params;
-  double radius;  // pixels beyond which a face covers nothing
 
-  Plan(const T* parameters, const CoverageSettings& s)
-      : level(simd_level(s.level)),
-        geometry(table<T>(level).geometry),
-        distribution(find_distribution<T>(level, s.distribution)),
-        t_conorm(find_t_conorm<T>(level, s.t_conorm)) {
-    check_parameters(parameters, s);
-    const double scale = parameters[0];
-    const double outer = distribution.outer(s.support_eps, parameters[1], parameters[2]);
-    radius = s.squared ? std::sqrt(outer * scale) : outer * scale;
-    params = {T(1 / scale), parameters[1], parameters[2], parameters[3], T(-outer), s.squared};
+  Plan(const T* parameters, const CoverageSettings& s) : CoveragePlan<T>(parameters, s), t_conorm(find_t_conorm<T>(this->level, s.t_conorm)) {
+    this->params.p = parameters[3];
   }
 };
-
-// Tiles of the image and the faces whose support meets each of them.
-struct Tiling {
-  Bins bins;
-  int tile_x(int tile) const { return tile % bins.grid.columns * kTileWidth; }
-  int tile_y(int tile) const { return tile / bins.grid.columns * kTileHeight; }
-};
-
-template <class T>
-Tiling tile_faces(const Screen<T>& s, int b, double radius, int threads) {
-  std::vector<Box> boxes(s.face_count);
-  parallel_chunks(s.face_count, kFaceChunk, threads, [&](long begin, long end) {
-    for (long f = begin; f < end; ++f) {
-      Box box = face_box(s, b, static_cast<int>(f), radius);
-      // A box that holds no pixel centre of the image is nobody's work.
-      const PixelRange x = centres_within(box.x0, box.x1, 0, s.width - 1), y = centres_within(box.y0, box.y1, 0, s.height - 1);
-      boxes[f] = box.x1 < box.x0 || x.first > x.last || y.first > y.last
-                     ? Box{0, 0, -1, -1}
-                     : Box{x.first + 0.5, y.first + 0.5, x.last + 0.5, y.last + 0.5};
-    }
-  });
-  const Grid grid{0, 0, kTileWidth, kTileHeight, (s.width + kTileWidth - 1) / kTileWidth, (s.height + kTileHeight - 1) / kTileHeight};
-  return {bin_boxes(grid, boxes, true)};
-}
-
-// Calls body(local triangle, rectangle) for the rectangles of at most kBuffer pixels in which a face meets a tile.
-template <class T, class Body>
-void face_rectangles(const Screen<T>& s, int b, int face, int tile_x, int tile_y, double radius, const Body& body) {
-  double x[3], y[3];
-  s.corners(b, face, x, y);
-  const int right = std::min(kTileWidth, s.width - tile_x) - 1, bottom = std::min(kTileHeight, s.height - tile_y) - 1;
-  const Box box = face_box(s, b, face, radius);
-  const PixelRange columns = centres_within(box.x0 - tile_x, box.x1 - tile_x, 0, right);
-  const PixelRange rows = centres_within(box.y0 - tile_y, box.y1 - tile_y, 0, bottom);
-  if (columns.first > columns.last || rows.first > rows.last) return;
-  const LocalTriangle<T> local = localize<T>(triangle_lines(x, y), tile_x, tile_y);
-  const int width = round_up(columns.last - columns.first + 1), step = std::max(1, kBuffer / width);
-  for (int row = rows.first; row <= rows.last; row += step)
-    body(local, Rect{columns.first, row, width, std::min(step, rows.last - row + 1)});
-}
-
-template <class T>
-void load_tile(const T* image, int width, int tile_x, int tile_y, int columns, int rows, T fill, T* tile) {
-  std::fill_n(tile, kTileStride * kTileHeight, fill);
-  for (int row = 0; row < rows; ++row)
-    std::copy_n(image + static_cast<size_t>(tile_y + row) * width + tile_x, columns, tile + row * kTileStride);
-}
-
-template <class T>
-void store_tile(const T* tile, int width, int tile_x, int tile_y, int columns, int rows, T* image) {
-  for (int row = 0; row < rows; ++row)
-    std::copy_n(tile + row * kTileStride, columns, image + static_cast<size_t>(tile_y + row) * width + tile_x);
-}
 
 }  // namespace
 

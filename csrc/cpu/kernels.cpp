@@ -9,6 +9,10 @@
 #include "support/type_list.h"
 
 RNDR_NAMESPACE_BEGIN
+
+template <class T>
+ColourKernels<T> colour_kernels();  // cpu/colour_kernels.cpp
+
 namespace {
 
 template <class T>
@@ -251,6 +255,7 @@ const TConormKernels<T>* t_conorm_kernels(TypeList<Ss...>) {
 template <class T>
 KernelTable<T> kernel_table() {
   return {{z_kernel<T>, backward_kernel<T>, reduce_kernel<T>, nearest_segment_kernel<T>},
+          colour_kernels<T>(),
           distribution_kernels<T>(Distributions{}),
           t_conorm_kernels<T>(TConorms{})};
 }

@@ -80,9 +80,52 @@ struct GeometryKernels {
   void (*nearest_segment)(const PixelSegments<T>&, int index, const Rect&, int stride, T* distance2, int* nearest);
 };
 
+// Depth softmax: weight of a fragment ~ coverage exp(nearness / gamma), nearness = (far - depth) / (far - near).
+template <class T>
+struct ColourParams {
+  T inverse_gamma, background_nearness, far, inverse_range;
+  bool perspective;  // barycentrics and depth are perspective-correct; else linear on the screen
+};
+
+// A fragment: weights b of the three corners, and its nearness.
+template <class T>
+struct FragmentBuffers {
+  T b[3][kBuffer], nearness[kBuffer];
+};
+
+// Per (face, tile) sums of the colour's backward pass.
+template <class T>
+struct ColourGradient {
+  T vertex[9];  // x y z of each corner
+  T scale, shape, shift, gamma;
+};
+
+// Per pixel: the largest nearness so far, and the sum of the weights relative to it.
+template <class T>
+struct SoftmaxPlanes {
+  T *nearest, *sum;
+};
+
+template <class T>
+struct ColourKernels {
+  void (*fragment)(const void* local_triangle, const T depth[3], const Rect&, const ColourParams<T>&, FragmentBuffers<T>&);
+  // Adds one face to the softmax: its weights, and the factor by which everything before it shrinks.
+  void (*blend)(const Rect&, int stride, const T* coverage, const T* nearness, const ColourParams<T>&, SoftmaxPlanes<T>, T* weight,
+                T* shrink);
+  void (*blend_channel)(const Rect&, int stride, const FragmentBuffers<T>&, const T* weight, const T* shrink, const T corner[3], T* sum);
+  // product[i] += grad corner[i], summed over channels by repeated calls.
+  void (*corner_products)(const Rect&, int stride, const T* grad, const T corner[3], T (*product)[kBuffer]);
+  // mean: sum over channels of grad times colour. Writes the fragments' weights p and corners b for channel_gradient.
+  void (*backward)(const void* local_triangle, const T depth[3], const Rect&, int stride, const CoverageParams<T>&,
+                   const ColourParams<T>&, const T* coverage, const T* pdf, const T* df_dshape, const T (*product)[kBuffer],
+                   SoftmaxPlanes<T>, const T* mean, FragmentBuffers<T>&, T* p, ColourGradient<T>&);
+  void (*channel_gradient)(const Rect&, int stride, const FragmentBuffers<T>&, const T* p, const T* grad, T corner[3]);
+};
+
 template <class T>
 struct KernelTable {
   GeometryKernels<T> geometry;
+  ColourKernels<T> colour;
   const DistributionKernels<T>* distributions;
   const TConormKernels<T>* t_conorms;
 };

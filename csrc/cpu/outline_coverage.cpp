@@ -14,26 +14,13 @@ constexpr int kBandHeight = 16;
 constexpr double kParallel = 1e-6;
 
 template <class T>
-struct Plan {
-  const Level& level;
-  const GeometryKernels<T>& geometry;
-  const DistributionKernels<T>& distribution;
-  CoverageParams<T> params;
-  double inner, radius;  // z above inner counts as 1; radius in pixels
-
-  Plan(const T* parameters, const CoverageSettings& s)
-      : level(simd_level(s.level)), geometry(table<T>(level).geometry), distribution(find_distribution<T>(level, s.distribution)) {
-    check_parameters(parameters, s);
-    const double scale = parameters[0];
-    const double outer = distribution.outer(s.support_eps, parameters[1], parameters[2]);
-    inner = distribution.inner(s.support_eps, parameters[1], parameters[2]);
-    const double reach = std::max(outer, inner) * scale;
-    radius = s.squared ? std::sqrt(reach) : reach;
-    params = {T(1 / scale), parameters[1], parameters[2], T(0), T(-outer), s.squared};
+struct Plan : CoveragePlan<T> {
+  Plan(const T* parameters, const CoverageSettings& s) : CoveragePlan<T>(parameters, s) {
+    this->radius = std::max(this->radius, this->in_pixels(this->inner));  // the inside fades, too
   }
 
   T to_z(T distance) const {
-    return (params.squared ? distance * std::abs(distance) : distance) * params.inverse_scale;
+    return (this->params.squared ? distance * std::abs(distance) : distance) * this->params.inverse_scale;
   }
 };
 

@@ -1,6 +1,9 @@
 // Soft coverage by the union of the faces: F(signed distance to the outline). Unbiased on fine meshes.
 #pragma once
-#include "cpu/face_coverage.h"
+#include <cstdint>
+
+#include "cpu/coverage_plan.h"
+#include "cpu/screen.h"
 
 namespace rndr {
 

@@ -1,6 +1,6 @@
 #include "cpu/rasterize.h"
 
-#include "cpu/face_coverage.h"
+#include "cpu/coverage_plan.h"
 #include "math/triangle.h"
 #include "support/parallel.h"
 

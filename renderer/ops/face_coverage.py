@@ -9,7 +9,7 @@ from torch import Tensor
 
 from renderer import _C
 from renderer.ops import native
-from renderer.ops.coverage_function import register_fakes
+from renderer.ops.native_function import OpSpec, register
 
 _SETTINGS = "int height, int width, str distribution, bool squared, float support_eps, str t_conorm"
 native.LIBRARY.define(
@@ -83,8 +83,16 @@ def _backward(
     return grad_vertices, grad_parameters
 
 
-register_fakes(
-    native.LIBRARY, "face_coverage", lambda value, settings: (torch.empty_like(value), _ties(value, settings))
+def _fake(
+    vertices: Tensor, faces: Tensor, parameters: Tensor, height: int, width: int, *settings: Any
+) -> tuple[Tensor, ...]:
+    value = vertices.new_empty(vertices.shape[0], height, width)
+    return value, torch.empty_like(value), _ties(value, settings)
+
+
+register(
+    OpSpec("face_coverage", tensors=3, differentiable=(0, 2), batched=(0,), outputs=1, saved=(1, 2)),
+    fake=_fake,
 )
 
 

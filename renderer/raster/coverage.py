@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from renderer.ops import native
-from renderer.ops.coverage_function import coverage as run_native
+from renderer.ops.native_function import call
 from renderer.relax.distributions import Distribution
 from renderer.relax.t_conorms import TConorm
 
@@ -98,4 +98,4 @@ def soft_silhouette(
         >>> s = renderer.relax.t_conorm("probabilistic")
         >>> alpha = soft_silhouette(xyz, faces, (256, 256), distribution=d, t_conorm=s)
     """
-    return call_coverage(run_native, screen_vertices, faces, image_size, distribution, t_conorm, coverage)
+    return call_coverage(lambda *a: call(*a)[0], screen_vertices, faces, image_size, distribution, t_conorm, coverage)

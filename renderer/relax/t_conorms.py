@@ -89,11 +89,14 @@ class LevelTConorm(TConorm):
     """A T-conorm that is best evaluated through the level of its result."""
 
     def _value(self, v: Tensor, level: Tensor, dim: int) -> Tensor:
-        return one_minus_exp(self._result_level(v, level, dim))
+        # A level so large that its exponential vanishes decides the result, and would overflow on the way to it.
+        saturated = level > math.sqrt(torch.finfo(v.dtype).max)
+        v, level = torch.where(saturated, 0.0, v), torch.where(saturated, 0.0, level)
+        return torch.where(saturated.any(dim), 1.0, one_minus_exp(self._result_level(v, level, dim)))
 
     @abc.abstractmethod
     def _result_level(self, v: Tensor, level: Tensor, dim: int) -> Tensor:
-        """Λ = −ln(1 − S)."""
+        """Λ = −ln(1 − S), for finite levels."""
 
 
 def t_conorm(name: str, p: Scalar | None = None) -> TConorm:
@@ -126,20 +129,19 @@ def _log(v: Tensor) -> Tensor:
 
 
 def _log_power_sum(base: Tensor, log_base: Tensor, p: Tensor, dim: int) -> Tensor:
-    """ln((Σ baseᵖ)^(1/p)), p > 0, from ln(base): the largest plus at most ln(n)/p.
+    """ln((Σ baseᵖ)^(1/p)), p > 0, from ln(base) < inf: the largest plus at most ln(n)/p.
 
-    Bases of 0 and inf carry no gradient, except that those of 0 carry theirs for p = 1.
+    Bases of 0 carry no gradient, except for p = 1.
     """
-    finite = log_base.abs() < math.inf
-    largest = torch.where(finite, log_base, -math.inf).amax(dim, keepdim=True).detach()
+    positive = log_base > -math.inf
+    largest = log_base.amax(dim, keepdim=True).detach()
     some = largest > -math.inf
     largest = torch.where(some, largest, 0.0)
-    powers = torch.where(finite, torch.exp(p * (torch.where(finite, log_base, largest) - largest)), 0.0)
+    powers = torch.where(positive, torch.exp(p * (torch.where(positive, log_base, largest) - largest)), 0.0)
     linear = torch.where((base == 0) & (p == 1), base, 0.0)
     linear = linear * torch.exp(-torch.clamp(largest, min=math.log(torch.finfo(base.dtype).tiny)))
     total = torch.where(some, (powers + linear).sum(dim, keepdim=True), 1.0)
-    result = torch.where(some, largest + torch.log(total) / p, -math.inf)
-    return torch.where((log_base == math.inf).any(dim, keepdim=True), math.inf, result).squeeze(dim)
+    return torch.where(some, largest + torch.log(total) / p, -math.inf).squeeze(dim)
 
 
 def _linear_at_zero(v: Tensor, linear: Tensor, dim: int) -> Tensor:
@@ -187,7 +189,7 @@ class Einstein(TConorm):
 
     def _value(self, v: Tensor, level: Tensor, dim: int) -> Tensor:
         twice_u = (torch.log1p(v) + level).sum(dim)
-        return one_minus_exp(twice_u) / (1 + torch.exp(-twice_u))
+        return one_minus_exp(twice_u) / (1 + torch.exp(-twice_u))  # tanh u
 
 
 class Hamacher(LevelTConorm):
@@ -286,13 +288,13 @@ class SchweizerSklar(LevelTConorm):
     def _result_level(self, v: Tensor, level: Tensor, dim: int) -> Tensor:
         k = -self._parameter_like(v)
         # ln s, s = (e^x - 1)/k with x = k L, in a form for each end; k = 0 is the limit s = L.
-        x = k * torch.where(level < math.inf, level, 0.0)
+        x = k * level
         small = x <= 1
         log_k = torch.log(torch.where(k > 0, k, 1.0))
         near = _log(level) + torch.log(expm1_ratio(torch.where(small, x, 0.0)))
         far = torch.where(small, 1.0, x)
         log_s = torch.where(small, near, far + log1mexp(far) - log_k)
-        log_u = _log_power_sum(level, torch.where(level < math.inf, log_s, math.inf), torch.ones_like(k), dim)
+        log_u = _log_power_sum(level, log_s, torch.ones_like(k), dim)
         # Λ = ln(1 + k u)/k.
         small = (log_u < -log_k) | (k <= 0)
         u = _exp(torch.where(small, log_u, 0.0))

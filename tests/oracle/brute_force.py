@@ -67,7 +67,7 @@ def pair(name: str, p: float, a: float, b: float) -> float:
     if name == "yager":
         return min(1.0, (a**p + b**p) ** (1 / p))
     if name == "aczel_alsina":
-        return 1 - np.exp(-(((-np.log1p(-a)) ** p + (-np.log1p(-b)) ** p) ** (1 / p)))
+        return -np.expm1(-(((-np.log1p(-a)) ** p + (-np.log1p(-b)) ** p) ** (1 / p)))
     if name == "dombi":
         if a == 0 or b == 0:
             return a + b
@@ -153,7 +153,7 @@ def render(
             v = F[i, k]
             if t_conorm == "max":
                 ratio = 1 / ties if v == S else 0.0
-            elif not 1e-100 < v < 1 or not S < 1:
+            elif not 1e-100 < v < 1 or not 1e-100 < S < 1:
                 ratio = 0.0  # f vanishes there, or the sum is clipped or a power of it would underflow
             else:
                 ratio = slope(t_conorm, p, v) / slope(t_conorm, p, S)

@@ -56,16 +56,21 @@ def test_equals_the_closed_form(name: str, dtype: torch.dtype, tolerance: float)
         check(d.cdf(z), [F for F, _ in both], rounding, tolerance)
         logs = [mp.log(Q) if Q < 0.5 else mp.log1p(-F) if Q > 0 else -mp.inf for F, Q in both]
         hazards = [r / max(Q, mp.mpf(10) ** -3000) if Q > 0 else 0 for r, (_, Q) in zip(rounding, both, strict=True)]
-        check(d.log_survival(z), [log if log > -torch.finfo(dtype).max else -mp.inf for log in logs], hazards, tolerance)
+        check(
+            d.log_survival(z), [log if log > -torch.finfo(dtype).max else -mp.inf for log in logs], hazards, tolerance
+        )
 
 
 @pytest.mark.parametrize("name", SMOOTH)
 def test_pdf_is_the_derivative_of_cdf(name: str) -> None:
     for parameters in variants(name):
         d = distribution(name, scale=1.0, **parameters)
-        z = Z[(np.abs(np.abs(Z) - 1) > 1e-3) & (Z != 0)]  # the bounded ones have a corner at ±1, the one-sided ones at 0
+        z = Z[
+            (np.abs(np.abs(Z) - 1) > 1e-3) & (Z != 0)
+        ]  # the bounded ones have a corner at ±1, the one-sided ones at 0
         expected = [
-            closed_forms.density(name, mp.mpf(v), mp.mpf(parameters["shape"] or 0), mp.mpf(parameters["shift"])) for v in z
+            closed_forms.density(name, mp.mpf(v), mp.mpf(parameters["shape"] or 0), mp.mpf(parameters["shift"]))
+            for v in z
         ]
         check(d.pdf(torch.tensor(z)), expected, [0] * len(z), 2e-12 * (1 + 100 * (parameters["shape"] == 0.05)))
 
@@ -175,7 +180,12 @@ def test_variance_is_the_one_of_the_table(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "reference"),
-    [("gaussian", stats.norm), ("logistic", stats.logistic), ("gudermannian", stats.hypsecant), ("cauchy", stats.cauchy)],
+    [
+        ("gaussian", stats.norm),
+        ("logistic", stats.logistic),
+        ("gudermannian", stats.hypsecant),
+        ("cauchy", stats.cauchy),
+    ],
 )
 def test_equals_scipy(name: str, reference: stats.rv_continuous) -> None:
     np.testing.assert_allclose(make(name).cdf(torch.tensor(Z)).numpy(), reference.cdf(Z), rtol=1e-11, atol=1e-300)
@@ -185,4 +195,6 @@ def test_equals_scipy(name: str, reference: stats.rv_continuous) -> None:
 def test_small_scale_is_the_hard_step(name: str) -> None:
     x = torch.tensor([-1.0, 1.0], dtype=torch.float64)
     shift = {"shift": 0.0} if DISTRIBUTIONS[name].has_shift else {}
-    torch.testing.assert_close(make(name, scale=1e-12, **shift).cdf(x), torch.tensor([0.0, 1.0]).double(), rtol=0, atol=1e-5)
+    torch.testing.assert_close(
+        make(name, scale=1e-12, **shift).cdf(x), torch.tensor([0.0, 1.0]).double(), rtol=0, atol=1e-5
+    )

@@ -55,7 +55,9 @@ def test_default_eps() -> None:
 def test_scale_may_be_a_parameter() -> None:
     scale = torch.nn.Parameter(torch.tensor(2.0))
     assert distribution("logistic", scale=scale).support() == 2 * distribution("logistic", scale=1.0).support()
-    assert distribution("laplace", scale=scale, squared=True).support(0.05) == pytest.approx(math.sqrt(2 * math.log(10)))
+    assert distribution("laplace", scale=scale, squared=True).support(0.05) == pytest.approx(
+        math.sqrt(2 * math.log(10))
+    )
 
 
 @pytest.mark.parametrize("eps", [0.0, 1.0, -1.0, math.nan])

@@ -1,0 +1,164 @@
+"""One `autograd.Function` for every native op: native gradient, second derivatives by the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from renderer.ops.native import LIBRARY
+from renderer.ops.vmap import fold_into_batch
+
+
+@dataclass(frozen=True)
+class OpSpec:
+    """What the Function has to know about `renderer::<name>`, its `<name>_backward` and its twin in `reference`.
+
+    The op takes `tensors` tensors, then settings, and returns `outputs` differentiable tensors, then some that only
+    the backward op reads. The backward op takes the gradients of the outputs, the tensors, the outputs named by `saved`
+    and the settings; it returns one gradient for each of `differentiable`, view by view for unbatched tensors.
+    """
+
+    name: str
+    tensors: int
+    differentiable: tuple[int, ...]
+    batched: tuple[int, ...]
+    outputs: int
+    saved: tuple[int, ...]
+
+
+SPECS: dict[str, OpSpec] = {}
+
+
+def register(spec: OpSpec, *, fake: Callable[..., tuple[Tensor, ...]]) -> None:
+    """Makes `call(spec.name, ...)` work; `fake` gives the op's outputs without computing them."""
+    SPECS[spec.name] = spec
+
+    def fake_backward(*args: Any) -> tuple[Tensor, ...]:
+        tensors = args[spec.outputs : spec.outputs + spec.tensors]
+        batch = tensors[0].shape[0]
+        return tuple(
+            tensors[i].new_empty(tensors[i].shape if i in spec.batched else (batch, *tensors[i].shape))
+            for i in spec.differentiable
+        )
+
+    torch.library.register_fake(f"renderer::{spec.name}", fake, lib=LIBRARY)
+    torch.library.register_fake(f"renderer::{spec.name}_backward", fake_backward, lib=LIBRARY)
+
+
+def call(op: str, *args: Any) -> tuple[Tensor, ...]:
+    """The differentiable outputs of an op; arguments as in its schema."""
+    needs_grad = torch.is_grad_enabled() and any(isinstance(a, Tensor) and a.requires_grad for a in args)
+    # torch.compile calls a Function that needs no gradient with a wrong signature.
+    run = _forward if torch.compiler.is_compiling() and not needs_grad else NativeFunction.apply
+    return run(op, *args)[: SPECS[op].outputs]
+
+
+def _forward(op: str, *args: Any) -> tuple[Tensor, ...]:
+    return getattr(torch.ops.renderer, op)(*args)
+
+
+def _backward(op: str, *args: Any) -> tuple[Tensor, ...]:
+    return getattr(torch.ops.renderer, f"{op}_backward")(*args)
+
+
+class NativeFunction(torch.autograd.Function):
+    """(op, tensors..., settings...) -> all outputs of the op."""
+
+    @staticmethod
+    def forward(op: str, *args: Any) -> tuple[Tensor, ...]:
+        return _forward(op, *args)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple, output: tuple) -> None:
+        op, *args = inputs
+        spec = SPECS[op]
+        ctx.mark_non_differentiable(*output[spec.outputs :])
+        ctx.save_for_backward(*args[: spec.tensors], *(output[i] for i in spec.saved))
+        ctx.op, ctx.settings = op, args[spec.tensors :]
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple:
+        spec = SPECS[ctx.op]
+        # As above; and a compiled graph has no second derivatives.
+        run = _backward if torch.compiler.is_compiling() else NativeFunctionBackward.apply
+        results = run(ctx.op, *grads[: spec.outputs], *ctx.saved_tensors, *ctx.settings)
+        gradients: list[Tensor | None] = [None] * (spec.tensors + len(ctx.settings))
+        for position, gradient in zip(spec.differentiable, results, strict=True):
+            gradients[position] = gradient if position in spec.batched else gradient.sum(0)
+        return None, *gradients
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple, *args: Any) -> tuple:
+        foldable = [1 + i for i in SPECS[args[0]].batched]
+        return fold_into_batch(NativeFunction.apply, foldable, info, in_dims, args)
+
+
+class NativeFunctionBackward(torch.autograd.Function):
+    """(op, gradients of the outputs..., tensors..., saved outputs..., settings...) -> gradients of the tensors."""
+
+    @staticmethod
+    def forward(op: str, *args: Any) -> tuple[Tensor, ...]:
+        return _backward(op, *args)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple, output: tuple) -> None:
+        op, *args = inputs
+        spec = SPECS[op]
+        ctx.save_for_backward(*args[: spec.outputs + spec.tensors])
+        ctx.op, ctx.settings = op, args[spec.outputs + spec.tensors + len(spec.saved) :]
+
+    @staticmethod
+    def backward(ctx: Any, *cotangents: Tensor) -> tuple:
+        spec = SPECS[ctx.op]
+        reference = getattr(import_module(f"renderer.reference.{ctx.op}"), ctx.op)
+        positions = [*range(spec.outputs), *(spec.outputs + i for i in spec.differentiable)]
+        inputs = list(ctx.saved_tensors)
+        with torch.enable_grad():
+            # Views, because the gradients may themselves depend on the tensors: only direct derivatives are wanted.
+            # What is constant in the caller's graph becomes a leaf here, and autograd drops its derivative.
+            for i in positions:
+                t = inputs[i]
+                inputs[i] = t.view_as(t) if t.requires_grad else t.detach().requires_grad_()
+            grads, tensors = inputs[: spec.outputs], inputs[spec.outputs :]
+            leaves = [tensors[i] for i in spec.differentiable]
+            views = []
+            for b in range(tensors[0].shape[0]):
+                one = [t[b : b + 1] if i in spec.batched else t for i, t in enumerate(tensors)]
+                first = torch.autograd.grad(
+                    reference(*one, *ctx.settings),
+                    leaves,
+                    [g[b : b + 1] for g in grads],
+                    create_graph=True,
+                    materialize_grads=True,
+                )
+                views.append(
+                    [g[b] if i in spec.batched else g for i, g in zip(spec.differentiable, first, strict=True)]
+                )
+            outputs = [torch.stack(parts) for parts in zip(*views, strict=True)]
+            seconds = torch.autograd.grad(
+                outputs,
+                [inputs[i] for i in positions],
+                cotangents,
+                create_graph=torch.is_grad_enabled(),
+                allow_unused=True,
+            )
+        gradients: list[Tensor | None] = [None] * (len(inputs) + len(spec.saved) + len(ctx.settings))
+        for position, second in zip(positions, seconds, strict=True):
+            gradients[position] = second
+        return None, *gradients
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple, *args: Any) -> tuple:
+        spec = SPECS[args[0]]
+        first_saved = 1 + spec.outputs + spec.tensors
+        foldable = [
+            *range(1, 1 + spec.outputs),
+            *(1 + spec.outputs + i for i in spec.batched),
+            *range(first_saved, first_saved + len(spec.saved)),
+        ]
+        return fold_into_batch(NativeFunctionBackward.apply, foldable, info, in_dims, args)

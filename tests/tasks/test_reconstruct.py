@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from renderer.scene import DataError, Mesh, icosphere
+from renderer.tasks import Settings, reconstruct
+from renderer.tasks.interrupt import Stopped, deferred_signals
+from renderer.tasks.reconstruct import up_direction
+from renderer.tasks.run import CHECKPOINT
+from renderer.tasks.scores import smallest_angles
+from tests.tasks.conftest import views_of, write_scene
+
+QUICK = Settings(hull_resolution=40, max_faces=1200, effort=0.1, film="gif")
+FILES = {"mesh.glb", "mesh.ply", "metrics.json", "report.html", "turntable.gif"}
+
+
+@pytest.fixture(scope="module")
+def made(ring_folder: Path, tmp_path_factory: pytest.TempPathFactory):
+    return reconstruct(ring_folder, tmp_path_factory.mktemp("out") / "new" / "run", settings=QUICK)
+
+
+def test_files_and_metrics(made, ring_folder: Path) -> None:
+    assert {file.name for file in made.folder.iterdir()} == FILES
+    metrics = json.loads((made.folder / "metrics.json").read_text())
+    assert metrics == made.metrics
+    for key in ("result", "hull"):
+        assert 0.9 < metrics[key]["test_iou"] < 1
+        assert set(metrics["views"][key]["train"]) == {f"./train/r_{i}" for i in range(8)} or len(
+            metrics["views"][key]["train"]
+        ) == len(json.loads((ring_folder / "transforms_train.json").read_text())["frames"])
+    assert metrics["settings"] == dataclasses.asdict(QUICK)
+    assert {"hull", "fit", "scores", "files"} <= set(metrics["seconds"])
+    assert metrics["versions"]["torch"] == torch.__version__.split("+")[0] or metrics["versions"]["torch"]
+
+
+def test_mesh_is_closed_and_keeps_the_hole(made) -> None:
+    for name in ("mesh.ply", "mesh.glb"):
+        mesh = Mesh.load(made.folder / name)
+        assert mesh.is_watertight
+        assert mesh.genus == 1
+        assert mesh.num_faces <= QUICK.max_faces
+    assert float(smallest_angles(made.mesh).median()) > 45
+    assert made.metrics["result"]["test_iou"] > made.metrics["hull"]["test_iou"]
+
+
+def test_sphere_start(scene_of: Callable[[Mesh], Path], tmp_path: Path) -> None:
+    ball = icosphere(3, radius=0.9)
+    scene = scene_of(ball.with_vertices(ball.vertices * torch.tensor([1.0, 0.6, 0.8])))
+    made = reconstruct(scene, tmp_path / "out", settings=dataclasses.replace(QUICK, start="sphere", effort=0.2))
+    assert made.mesh.genus == 0
+    assert made.metrics["result"]["train_iou"] > 0.97
+
+
+def test_resume_goes_on_to_the_same_bits(ring_folder: Path, tmp_path: Path, made, monkeypatch) -> None:
+    """Ctrl-C at every few steps, one run after the other."""
+    out, stops = tmp_path / "out", 0
+    monkeypatch.setattr("renderer.tasks.run.time.monotonic", time.perf_counter)
+    while True:
+        ticks = iter([0] * 11 + [signal.SIGINT] * 10_000)
+        monkeypatch.setattr("renderer.tasks.run.deferred_signals", lambda t=ticks: _signals(lambda: next(t)))
+        try:
+            resumed = reconstruct(ring_folder, out, settings=QUICK, resume=True)
+            break
+        except Stopped as stop:
+            assert stop.number == signal.SIGINT
+            assert {file.name for file in out.iterdir()} == {CHECKPOINT}
+            stops += 1
+    assert stops == 3  # 42 steps
+    assert torch.equal(resumed.mesh.vertices, made.mesh.vertices)
+    assert torch.equal(resumed.mesh.faces, made.mesh.faces)
+    assert (out / "mesh.ply").read_bytes() == (made.folder / "mesh.ply").read_bytes()
+    assert resumed.metrics["result"] == made.metrics["result"]
+    assert {file.name for file in out.iterdir()} == FILES
+
+
+class _signals:  # noqa: N801  stands in for a context manager function
+    def __init__(self, value: Callable[[], int]) -> None:
+        self.value = value
+
+    def __enter__(self) -> Callable[[], int]:
+        return self.value
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_killed_process_resumes_to_the_same_bits(number: int, ring_folder: Path, tmp_path: Path) -> None:
+    long = ["--max-faces", "2000", "--hull-resolution", "48", "--film", "gif", "--effort", "0.6", "--quiet"]
+    command = [sys.executable, "-m", "renderer.cli", "reconstruct", str(ring_folder), *long]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    out = tmp_path / "out"
+    process = subprocess.Popen([*command, "--out", str(out)], env=environment, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while number == signal.SIGKILL and not (out / CHECKPOINT).exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    while not out.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(number)
+    errors = process.communicate(timeout=60)[1]
+    assert process.returncode == (-number if number == signal.SIGKILL else 128 + number), errors
+    if number != signal.SIGKILL:
+        assert "--resume" in errors
+        assert len(errors.splitlines()) == 1
+    assert not FILES & {file.name for file in out.iterdir()}
+    subprocess.run([*command, "--out", str(out), "--resume"], check=True, env=environment, timeout=120)
+    subprocess.run([*command, "--out", str(tmp_path / "whole")], check=True, env=environment, timeout=120)
+    assert (out / "mesh.ply").read_bytes() == (tmp_path / "whole" / "mesh.ply").read_bytes()
+
+
+def test_folder_in_use(made, ring_folder: Path, tmp_path: Path) -> None:
+    before = {file: file.read_bytes() for file in made.folder.iterdir()}
+    with pytest.raises(DataError, match=r"already holds metrics\.json: give --overwrite"):
+        reconstruct(ring_folder, made.folder, settings=QUICK)
+    with pytest.raises(DataError, match=r"already holds metrics\.json: give --overwrite"):
+        reconstruct(ring_folder, made.folder, settings=QUICK, resume=True)
+    assert {file: file.read_bytes() for file in made.folder.iterdir()} == before
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match="expected a folder for the results, found a file"):
+        reconstruct(ring_folder, tmp_path / "file", settings=QUICK)
+    with pytest.raises(DataError, match="resume, overwrite: expected one"):
+        reconstruct(ring_folder, tmp_path / "x", settings=QUICK, resume=True, overwrite=True)
+
+
+def test_unfinished_run(ring_folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / CHECKPOINT).write_bytes(b"half a checkpoint")
+    with pytest.raises(DataError, match="holds an unfinished run: give --resume"):
+        reconstruct(ring_folder, out, settings=QUICK)
+    with pytest.raises(DataError, match="not a readable checkpoint"):
+        reconstruct(ring_folder, out, settings=QUICK, resume=True)
+
+
+def test_checkpoint_of_other_settings(ring_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "out"
+    monkeypatch.setattr("renderer.tasks.run.deferred_signals", lambda: _signals(lambda: signal.SIGTERM))
+    with pytest.raises(Stopped):
+        reconstruct(ring_folder, out, settings=QUICK)
+    with pytest.raises(DataError, match="made from other data, settings or versions"):
+        reconstruct(ring_folder, out, settings=dataclasses.replace(QUICK, seed=1), resume=True)
+
+
+def test_overwrite_replaces_everything(ring_folder: Path, scene_of: Callable[[Mesh], Path], tmp_path: Path) -> None:
+    first = reconstruct(ring_folder, tmp_path / "out", settings=QUICK)
+    ball = scene_of(icosphere(3, radius=0.9))
+    second = reconstruct(ball, tmp_path / "out", settings=dataclasses.replace(QUICK, film="mp4"), overwrite=True)
+    assert (first.mesh.genus, second.mesh.genus) == (1, 0)
+    assert {file.name for file in second.folder.iterdir()} == FILES - {"turntable.gif"} | {"turntable.mp4"}
+
+
+def test_bad_data_leaves_an_earlier_result_alone(made, tmp_path: Path, ring: Mesh) -> None:
+    before = {file: file.read_bytes() for file in made.folder.iterdir()}
+    scene = write_scene(tmp_path / "scene", ring)
+    (scene / "train" / "r_3.png").write_bytes(b"no image")
+    with pytest.raises(DataError, match=r"r_3\.png"):
+        reconstruct(scene, made.folder, settings=QUICK, overwrite=True)
+    assert {file: file.read_bytes() for file in made.folder.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("start", "cube"), ("film", "avi"), ("hull_resolution", 2), ("max_faces", 0), ("effort", 0.0), ("effort", np.nan)],
+)
+def test_settings_are_checked(name: str, value: object) -> None:
+    with pytest.raises(ValueError, match=f"{name}: expected"):
+        Settings(**{name: value})  # type: ignore[arg-type]
+
+
+def test_up_direction(ring: Mesh) -> None:
+    assert up_direction(views_of(ring)) == (0.0, 1.0, 0.0)
+
+
+def test_deferred_signals() -> None:
+    with deferred_signals() as signalled:
+        assert signalled() == 0
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert signalled() == signal.SIGTERM
+    with pytest.raises(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(1)
+
+
+@pytest.mark.slow
+def test_quality_at_default_settings(ring: Mesh, tmp_path: Path) -> None:
+    scene = write_scene(tmp_path / "scene", ring, count=24, tests=8, size=256)
+    made = reconstruct(scene, tmp_path / "out")
+    result, hull = made.metrics["result"], made.metrics["hull"]
+    assert result["train_iou"] >= 0.997
+    assert result["test_iou"] >= 0.991
+    assert result["train_iou"] > hull["train_iou"]
+    assert result["test_iou"] > hull["test_iou"]
+    assert result["faces"] <= 20_000
+    assert result["watertight"]
+    assert result["genus"] == 1
+    assert result["median_smallest_angle"] >= 45
