@@ -96,7 +96,8 @@ void backward_kernel(const void* local, const T depth[3], const Rect& r, int str
       const T D = coverage[at + i];
       const bool live = D > T(0);
       const T nearness = (c.far - f.depth) * c.inverse_range;
-      const T above = live ? nearness - nearest[i] : T(0);  // <= 0
+      // At most 0, but for rounding, and but for pixels beyond the image, which no forward pass has seen.
+      const T above = live && nearness < nearest[i] ? nearness - nearest[i] : T(0);
       const T e = live ? exp_(above * c.inverse_gamma) / sum[i] : T(0);
       const T p = D * e;
       const T s0 = product[0][at + i], s1 = product[1][at + i], s2 = product[2][at + i];

@@ -1,33 +1,16 @@
 // The one place where threads are started.
 #pragma once
-#include <exception>
+#include <functional>
 
 namespace rndr {
 
-// Calls body(i) for every i in [0, count). The split into items is the caller's and never depends on `threads`, so
-// results do not either. Serial, without touching OpenMP, when threads is 1: forked workers must not start a pool.
-template <class Body>
-void parallel_items(int count, int threads, const Body& body) {
-  if (threads <= 1 || count <= 1) {
-    for (int i = 0; i < count; ++i) body(i);
-    return;
-  }
-  std::exception_ptr error = nullptr;
-#if defined(_OPENMP)
-#pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
-#endif
-  for (int i = 0; i < count; ++i) {
-    try {
-      body(i);
-    } catch (...) {  // an exception must not leave an OpenMP region
-#if defined(_OPENMP)
-#pragma omp critical(rndr_error)
-#endif
-      error = std::current_exception();
-    }
-  }
-  if (error) std::rethrow_exception(error);
-}
+// Calls body(i) for every i in [0, count), on at most `threads` threads, the caller's among them. The split into items is
+// the caller's and never depends on `threads`, so results do not either. Rethrows the first exception.
+//
+// Threads take items one by one, and the caller waits for items, not for threads: one that the system has not scheduled
+// yet delays nobody. (An OpenMP region ends only when every thread has come, which on a busy machine costs a time slice.)
+// Serial when threads is 1, and safe after fork: a child without workers does the work itself.
+void parallel_items(int count, int threads, const std::function<void(int)>& body);
 
 // Calls body(begin, end) for consecutive ranges of at most `chunk` items.
 template <class Body>

@@ -20,7 +20,8 @@ class OpSpec:
 
     The op takes `tensors` tensors, then settings, and returns `outputs` differentiable tensors, then some that only
     the backward op reads. The backward op takes the gradients of the outputs, the tensors, the outputs named by `saved`
-    and the settings; it returns one gradient for each of `differentiable`, view by view for unbatched tensors.
+    and the settings; it returns one gradient for each of `differentiable`, view by view for unbatched tensors. An op
+    with several outputs saves them all, since one of them may get no gradient.
     """
 
     name: str
@@ -78,6 +79,7 @@ class NativeFunction(torch.autograd.Function):
         op, *args = inputs
         spec = SPECS[op]
         ctx.mark_non_differentiable(*output[spec.outputs :])
+        ctx.set_materialize_grads(False)  # an image of zeros for every output that only the backward op reads
         ctx.save_for_backward(*args[: spec.tensors], *(output[i] for i in spec.saved))
         ctx.op, ctx.settings = op, args[spec.tensors :]
 
@@ -86,7 +88,14 @@ class NativeFunction(torch.autograd.Function):
         spec = SPECS[ctx.op]
         # As above; and a compiled graph has no second derivatives.
         run = _backward if torch.compiler.is_compiling() else NativeFunctionBackward.apply
-        results = run(ctx.op, *grads[: spec.outputs], *ctx.saved_tensors, *ctx.settings)
+        if all(g is None for g in grads[: spec.outputs]):
+            return (None,) * (1 + spec.tensors + len(ctx.settings))
+        saved = ctx.saved_tensors
+        filled = [
+            torch.zeros_like(saved[spec.tensors + spec.saved.index(i)]) if grads[i] is None else grads[i]
+            for i in range(spec.outputs)
+        ]
+        results = run(ctx.op, *filled, *saved, *ctx.settings)
         gradients: list[Tensor | None] = [None] * (spec.tensors + len(ctx.settings))
         for position, gradient in zip(spec.differentiable, results, strict=True):
             gradients[position] = gradient if position in spec.batched else gradient.sum(0)

@@ -47,21 +47,26 @@ def closest_on_triangles(points: NDArray[np.float64], triangles: NDArray[np.floa
     """Nearest point of each triangle (..., 3, 3) to each point (..., 3): inside it, or on the nearest of its edges."""
     a, b, c = triangles[..., 0, :], triangles[..., 1, :], triangles[..., 2, :]
     normal = np.cross(b - a, c - a)
-    area2 = (normal * normal).sum(axis=-1)
+    area2 = _dot(normal, normal)
     safe = np.where(area2 > 0, area2, 1.0)
     inside = area2 > 0
     for p, q in ((a, b), (b, c), (c, a)):
-        inside = inside & ((np.cross(q - p, points - p) * normal).sum(axis=-1) >= 0)
-    height = ((points - a) * normal).sum(axis=-1) / safe
+        inside = inside & (_dot(np.cross(q - p, points - p), normal) >= 0)
+    height = _dot(points - a, normal) / safe
     best = points - height[..., None] * normal
-    best_distance = np.where(inside, ((best - points) ** 2).sum(axis=-1), np.inf)
+    best_distance = np.where(inside, height * height * area2, np.inf)
     for p, q in ((a, b), (b, c), (c, a)):
         along = q - p
-        length2 = (along * along).sum(axis=-1)
-        t = ((points - p) * along).sum(axis=-1) / np.where(length2 > 0, length2, 1.0)
+        length2 = _dot(along, along)
+        t = _dot(points - p, along) / np.where(length2 > 0, length2, 1.0)
         candidate = p + np.clip(t, 0.0, 1.0)[..., None] * along
-        distance = ((candidate - points) ** 2).sum(axis=-1)
+        away = candidate - points
+        distance = _dot(away, away)
         closer = distance < best_distance
         best = np.where(closer[..., None], candidate, best)
         best_distance = np.where(closer, distance, best_distance)
     return best
+
+
+def _dot(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.einsum("...k,...k->...", a, b)

@@ -11,17 +11,18 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from renderer.losses.mesh import laplacian
 from renderer.raster.pipeline import SoftRenderer
 from renderer.scene.camera import Camera
 from renderer.scene.mesh import Mesh
 from renderer.scene.remesh import remesh
+from renderer.tasks.bending import Bending
 from renderer.tasks.visual_hull import pixel_size
 from renderer.train.adam_uniform import AdamUniform
 from renderer.train.large_steps import LargeSteps
 
 # A uniform perturbation of half-width ½ pixel is the box filter that antialiased masks were made with: an unbiased fit.
 SCALE = 0.5
+SMOOTH_RADIUS = 20.0  # pixels: what bends more sharply is hardly smoothed (see Bending)
 
 
 @dataclass(frozen=True)
@@ -100,8 +101,7 @@ def optimise(
     """Move and remesh `fit.mesh` until its silhouettes are the masks; `fit` is updated after every step.
 
     The loss is the squared difference of the outline coverage (uniform, half a pixel) and the mask, summed and divided by
-    the length of the masks' outlines, plus smoothness · Σ‖δ‖²/h² (δ: uniform Laplacian, h: edge length), a bending energy
-    that does not depend on the scale nor on the number of faces. `after_step` is called with `fit`, and may stop by raising.
+    the length of the masks' outlines, plus smoothness times a bending energy. `after_step` is called with `fit`, and may stop by raising.
 
     >>> mesh = optimise(Fit(visual_hull(masks, camera)), masks, camera)
     """
@@ -113,20 +113,19 @@ def optimise(
         if fit.latent is None:
             fit.mesh = remesh_to(fit.mesh, round(stage.faces * max_faces))
         steps = LargeSteps(fit.mesh, stiffness=stage.stiffness)
-        edge_length = mean_edge_length(fit.mesh)
+        pixel = pixel_size(views, fit.mesh.vertices.mean(dim=0))
+        bending = Bending(fit.mesh, radius=SMOOTH_RADIUS * pixel * stage.reduction)
         latent = (steps.to_latent(fit.mesh.vertices) if fit.latent is None else fit.latent).requires_grad_()
-        step_size = stage.step_size * pixel_size(views, fit.mesh.vertices.mean(dim=0))
-        optimizer = AdamUniform([latent], lr=step_size)
+        optimizer = AdamUniform([latent], lr=stage.step_size * pixel)
         if fit.optimizer:
             optimizer.load_state_dict(fit.optimizer)
         for step in range(fit.step, stage.steps):
             chosen = views_of_step(len(masks), views_per_step, step, seed=seed + fit.stage)
-            optimizer.param_groups[0]["lr"] = step_size * cooling(step / stage.steps)
+            optimizer.param_groups[0]["lr"] = stage.step_size * pixel * cooling(step / stage.steps)
             mesh = fit.mesh.with_vertices(steps.to_vertices(latent))
             difference = renderer.silhouette(mesh, views[chosen]) - targets[chosen]
             silhouettes = difference.square().sum() / (len(chosen) * outline)
-            bending = laplacian(mesh.vertices, mesh.faces, edges=mesh.edges) / edge_length**2
-            loss = silhouettes + stage.smoothness * bending
+            loss = silhouettes + stage.smoothness * bending(mesh.vertices)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -170,12 +169,6 @@ def outline_length(masks: Float[Tensor, "N H W"]) -> float:
     """Mean length of the masks' outlines in pixels: their total variation, for which antialiasing makes no difference."""
     variation = masks.diff(dim=1).abs().sum() + masks.diff(dim=2).abs().sum()
     return float(variation / len(masks))
-
-
-def mean_edge_length(mesh: Mesh) -> float:
-    """Mean length of the edges."""
-    start, end = mesh.vertices[mesh.edges].unbind(dim=1)
-    return float((start - end).norm(dim=1).mean())
 
 
 def remesh_to(mesh: Mesh, num_faces: int) -> Mesh:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
+from scipy.ndimage import distance_transform_edt
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
@@ -50,6 +51,14 @@ def cover(mesh: Mesh, camera: Camera) -> Bool[Tensor, "N H W"]:
         screen, faces = project_mesh(mesh, view)
         views.append(rasterize(screen, faces, view.image_size).face_id[0] >= 0)
     return torch.stack(views)
+
+
+def uncovered(mesh: Mesh, masks: Float[Tensor, "N H W"], camera: Camera, *, margin: float) -> int:
+    """The largest number of mask pixels, over the views, farther than `margin` pixels outside the mesh's silhouette."""
+    most = 0
+    for covered, mask in zip(cover(mesh, camera).cpu().numpy(), masks.cpu().numpy(), strict=True):
+        most = max(most, int(((distance_transform_edt(~covered) > margin) & (mask > 0.5)).sum()))
+    return most
 
 
 def part_of_face(mesh: Mesh) -> Int[Tensor, "F"]:

@@ -11,12 +11,13 @@ from typing import Any, Literal
 from tqdm import tqdm
 
 from renderer.raster.pipeline import SoftRenderer
+from renderer.scene.errors import DataError
 from renderer.scene.mesh import Mesh
 from renderer.scene.views import Views, has_test, load_views
 from renderer.tasks.optimise import SCALE, SPHERE_STAGES, STAGES, Fit, fit_views, optimise, with_effort
 from renderer.tasks.run import Run, versions
 from renderer.tasks.scores import mesh_quality, silhouette_ious
-from renderer.tasks.visual_hull import surrounding_sphere, visual_hull
+from renderer.tasks.visual_hull import Carving, carve, level_surface, simplest_surface, surrounding_sphere
 from renderer.viz.report import write_report
 from renderer.viz.turntable import turntable
 
@@ -95,8 +96,12 @@ def reconstruct(
     with run.opened(train, dataclasses.asdict(settings)) as state:
         if not state:
             with run.timed("hull"):
-                hull = visual_hull(train.masks, train.camera, resolution=settings.hull_resolution)
-            start = hull if settings.start == "hull" else surrounding_sphere(hull)
+                carving = carve_data(data, train, settings.hull_resolution)
+                hull = level_surface(carving, train.masks, train.camera)
+                if settings.start == "hull":
+                    start = simplest_surface(carving, train.masks, train.camera)
+                else:
+                    start = surrounding_sphere(hull)
             with run.timed("scores"):
                 state.update(hull=scores(hull, train, test), fit=Fit(start).state())
         fit = Fit.of_state(state["fit"])
@@ -153,6 +158,14 @@ def reconstruct(
             metrics["views"] = {"result": result["views"], "hull": state["hull"]["views"]}
             (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
     return Reconstruction(mesh, metrics, run.folder)
+
+
+def carve_data(data: str | Path, train: Views, resolution: int) -> Carving:
+    """The carving, or DataError naming the folder where cameras and masks contradict each other."""
+    try:
+        return carve(train.masks, train.camera, resolution=resolution)
+    except ValueError as error:
+        raise DataError(f"{data}: {error}") from error
 
 
 def scores(mesh: Mesh, train: Views, test: Views | None) -> dict[str, Any]:

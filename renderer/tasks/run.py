@@ -58,7 +58,7 @@ class Run:
 
     @contextmanager
     def opened(self, views: Views, settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """Create the folder and give the saved state, empty for a new run; on success, remove the checkpoint.
+        """Give the saved state, empty for a new run; signals wait for `checkpoint`; on success, remove the checkpoint.
 
         Raises DataError if the checkpoint was made from other views, settings or versions.
         """
@@ -69,10 +69,6 @@ class Run:
             if saved.get("fingerprint") != self._fingerprint:
                 raise DataError(f"{self._saved}: made from other data, settings or versions: run with --overwrite")
             state, self._seconds = saved["state"], saved["seconds"]
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise DataError(f"{self.folder}: cannot be made ({error.strerror})") from error
         with deferred_signals() as self._signalled:
             yield state
         self._saved.unlink(missing_ok=True)
@@ -81,6 +77,7 @@ class Run:
         """Save, if the last time was a while ago or someone asked to stop, and in that case raise Stopped."""
         signal = self._signalled()
         if signal or time.monotonic() - self._last_checkpoint >= CHECKPOINT_SECONDS:
+            self._make_folder()
             content = {"fingerprint": self._fingerprint, "state": state(), "seconds": self.elapsed()}
             save_checkpoint(self._saved, content)
             self._last_checkpoint = time.monotonic()
@@ -108,6 +105,7 @@ class Run:
     @contextmanager
     def results(self) -> Iterator[Path]:
         """A temporary folder whose files replace those of `outputs` in `folder` when the block ends well."""
+        self._make_folder()
         partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=self.folder))
         try:
             yield partial
@@ -119,6 +117,13 @@ class Run:
                     (self.folder / name).unlink(missing_ok=True)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
+
+    def _make_folder(self) -> None:
+        """Only when there is something to write, so that bad data leaves nothing behind."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DataError(f"{self.folder}: cannot be made ({error.strerror})") from error
 
 
 def fingerprint(views: Views, settings: dict[str, Any]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
@@ -14,64 +16,102 @@ from torch import Tensor
 from renderer.scene.camera import Camera
 from renderer.scene.mesh import Mesh
 from renderer.scene.primitives import icosphere
-from renderer.tasks.parts import needed_parts
+from renderer.tasks.parts import NEEDED_PIXELS, needed_parts, uncovered
 
+NO_VOLUME = "masks: no point of space lies inside all of them; check that the cameras belong to the masks"
 MIN_RESOLUTION = 8
 COARSE = 4  # the grid is carved densely at a quarter of the resolution, and exactly only near the surface
 BOX_RESOLUTION = 64  # for finding the box that the hull fills
-LEVELS = (0.0, 0.25, -0.25, 0.5, -0.5)  # of the surface, in pixels, positive inwards
+LEVELS = (0.0, 0.25, -0.25, 0.5, -0.5, 0.75, 1.0)  # of the surface, in pixels, positive inwards
+SLACK = 1.5  # pixels by which a mask may stick out beyond a surface moved inwards, besides the move
 CHUNK = 1 << 18  # points projected at once: bounds the memory whatever the resolution
 BAND = 4.0  # pixels about the contour in which the distance is measured to the contour itself
 CONTOUR_STEPS = 8  # points per contour segment (a segment is at most √2 pixels long)
 
 
+class Carving(NamedTuple):
+    """A field on a grid, positive inside: sample (i, j, k) lies at origin + spacing · (i, j, k)."""
+
+    field: Float[Tensor, "X Y Z"]
+    origin: Float[Tensor, "3"]
+    spacing: float
+
+
 def visual_hull(masks: Float[Tensor, "N H W"], camera: Camera, *, resolution: int = 128) -> Mesh:
-    """Carve the visual hull of `masks` on a grid of `resolution` voxels along its longest side.
+    """The visual hull of `masks`, carved from a grid of `resolution` voxels along its longest side.
 
-    A voxel's value is the least signed distance, over the views, to the cone of the mask: positive inside all masks.
-    Marching cubes finds its zero level, so the surface lies between the voxels and not on stairs.
+    The surface lies where the field of `carve` is zero, between the voxels (marching cubes), not on stairs. Cavities,
+    which no silhouette shows, and phantoms, which no mask needs, are left out.
 
-    Parts thinner than a voxel come out torn, and where parts of the hull barely touch, the grid makes small tunnels.
-    So a surface with handles or several parts is also tried at levels up to half a pixel away, and the simplest
-    is taken (of equally simple ones, the nearest to zero). Real handles and holes are there at all of them. Cavities,
-    which no silhouette shows, and parts that no mask needs are left out.
-
-    Shapes: masks (N, H, W), alpha in [0, 1]; `camera` holds N cameras. A point outside an image counts as its nearest
-    border pixel; one behind a camera is left to the others. Memory O(resolution³), N·resolution² distances.
-    Raises ValueError if the masks have no point in common, or `resolution` < 8.
+    Shapes: masks (N, H, W), alpha in [0, 1]; `camera` holds N cameras. Raises ValueError as `carve` does.
     Source: Laurentini, "The Visual Hull Concept for Silhouette-Based Image Understanding", 1994.
 
     >>> visual_hull(views.masks, views.camera, resolution=96).is_watertight
     True
     """
+    return level_surface(carve(masks, camera, resolution=resolution), masks, camera)
+
+
+def carve(masks: Float[Tensor, "N H W"], camera: Camera, *, resolution: int = 128) -> Carving:
+    """For each voxel the least signed distance, over the views, to the cone of the mask, in world units.
+
+    A point outside an image counts as its nearest border pixel; one behind a camera is left to the others. Memory
+    O(resolution³), time O(N resolution²): distances are exact within two coarse cells of the surface, interpolated beyond.
+    Raises ValueError if the masks have no point in common, or `resolution` < 8.
+
+    >>> carve(views.masks, views.camera, resolution=96).field.amax() > 0
+    tensor(True)
+    """
     if resolution < MIN_RESOLUTION:
         raise ValueError(f"resolution: expected at least {MIN_RESOLUTION} voxels, got {resolution}")
     maps = torch.stack([torch.from_numpy(signed_distance(mask)) for mask in masks.detach().cpu().double().numpy()])
     maps, camera = maps.float()[:, None], camera.to("cpu", torch.float32)
-    field, low, voxel = _carve(maps, camera, *_box(maps, camera), resolution)
-    # The border of the grid is outside, so that every surface closes.
-    for axis in range(3):
-        field.movedim(axis, 0)[[0, -1]] = field.movedim(axis, 0)[[0, -1]].clamp(max=-voxel)
-    pixel = pixel_size(camera, low + voxel * torch.tensor(field.shape) / 2)
-    best: Mesh | None = None
+    carving = _carve(maps, camera, *_box(maps, camera), resolution)
+    field = carving.field
+    for axis in range(3):  # the border of the grid is outside, so that every surface closes
+        field.movedim(axis, 0)[[0, -1]] = field.movedim(axis, 0)[[0, -1]].clamp(max=-carving.spacing)
+    if not bool((field > 0).any()):
+        raise ValueError(NO_VOLUME)
+    return carving
+
+
+def level_surface(carving: Carving, masks: Float[Tensor, "N H W"], camera: Camera, *, level: float = 0.0) -> Mesh:
+    """The closed surface where the field is `level`, outward faces, without the parts that no mask needs."""
+    field, origin, spacing = carving
+    vertices, faces, _, _ = marching_cubes(field.numpy(), level, gradient_direction="ascent")
+    points = torch.from_numpy(vertices.copy()) * spacing + origin
+    surface = Mesh(points.to(masks.device, masks.dtype), torch.from_numpy(faces.astype(np.int64)))
+    return needed_parts(surface, masks, camera)
+
+
+def simplest_surface(carving: Carving, masks: Float[Tensor, "N H W"], camera: Camera) -> Mesh:
+    """Of the surfaces up to a pixel from level zero the one with the fewest handles and parts that explains the masks.
+
+    Where parts of a hull barely touch, the grid makes small tunnels, and parts thinner than a voxel come out torn. That
+    happens at some levels; a real handle or hole is there at all of them. Moved back to level zero, the silhouettes must
+    still cover the masks: of equally simple surfaces the one that leaves least uncovered is taken, then the nearest.
+
+    >>> simplest_surface(carve(masks, camera), masks, camera).genus
+    1
+    """
+    pixel = pixel_size(camera, carving.origin + carving.spacing * torch.tensor(carving.field.shape) / 2)
+    found: list[tuple[int, int, Mesh]] = []  # pixels uncovered, in units that matter; handles and parts; surface
     for level in LEVELS:
-        if not bool((field > level * pixel).any()):
+        if level and not bool((carving.field > level * pixel).any()):
             continue
-        vertices, faces, _, _ = marching_cubes(field.numpy(), level * pixel, gradient_direction="ascent")
-        surface = Mesh(torch.from_numpy(vertices.copy()) * voxel + low, torch.from_numpy(faces.astype(np.int64)))
-        surface = needed_parts(surface, masks, camera)
-        if best is None or surface.genus + surface.num_components < best.genus + best.num_components:
-            best = surface
-        if best.genus + best.num_components == 1:
+        surface = level_surface(carving, masks, camera, level=level * pixel)
+        missing = uncovered(surface, masks, camera, margin=SLACK + max(level, 0.0)) // NEEDED_PIXELS
+        found.append((missing, surface.genus + surface.num_components, surface))
+        if found[-1][:2] == (0, 1):
             break
-    if best is None:
-        raise ValueError("masks: no point of space lies inside all of them; check that the cameras belong to the masks")
-    return best.to(masks.device, masks.dtype)
+    allowed = found[0][0]  # no level may lose what level zero has
+    return min((entry for entry in found if entry[0] <= allowed), key=lambda entry: (entry[1], entry[0]))[2]
 
 
 def pixel_size(camera: Camera, point: Float[Tensor, "3"]) -> float:
     """World units that a pixel spans at `point`, the median over the cameras."""
     focal = (camera.K[:, 0, 0] + camera.K[:, 1, 1]) / 2
+    point = point.to(focal)
     depth = camera.to_camera(point[None])[:, 0, 2] if camera.projection == "perspective" else torch.ones_like(focal)
     return float((depth / focal).median())
 
@@ -108,7 +148,7 @@ def _box(maps: Float[Tensor, "N 1 H W"], camera: Camera) -> tuple[Float[Tensor, 
         field, low, voxel = _carve(maps, camera, low, high, BOX_RESOLUTION)
         inside = (field > -voxel).nonzero()
         if not len(inside):
-            raise ValueError("masks: no point of space lies inside all of them; check that the cameras belong to the masks")
+            raise ValueError(NO_VOLUME)
         high = low + (inside.amax(dim=0) + 1) * voxel
         low = low + (inside.amin(dim=0) - 1) * voxel
     return low, high
@@ -141,8 +181,8 @@ def _cube(maps: Float[Tensor, "N 1 H W"], camera: Camera) -> tuple[Float[Tensor,
 
 def _carve(
     maps: Float[Tensor, "N 1 H W"], camera: Camera, low: Float[Tensor, "3"], high: Float[Tensor, "3"], resolution: int
-) -> tuple[Float[Tensor, "X Y Z"], Float[Tensor, "3"], float]:
-    """The field on a grid over the box, its first sample's place, and the spacing; exact near the surface."""
+) -> Carving:
+    """`carve` over a given box."""
     voxel = float((high - low).amax()) / resolution
     cells = [int(n) for n in ((high - low) / (COARSE * voxel)).ceil()]
     coarse = _field(maps, camera, low, COARSE * voxel, torch.ones([n + 1 for n in cells], dtype=torch.bool))
@@ -152,7 +192,7 @@ def _carve(
     )[0, 0]
     near = field.abs() < 2 * COARSE * voxel
     field[near] = _field(maps, camera, low, voxel, near)
-    return field, low, voxel
+    return Carving(field, low, voxel)
 
 
 def _field(

@@ -1,0 +1,73 @@
+"""Colour by a softmax over depth: `renderer::depth_softmax`.
+
+Beside the colour without its background, and the background's weight, the op keeps the largest nearness and the sum of
+weights of every pixel.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from renderer import _C
+from renderer.ops import native
+from renderer.ops.native_function import OpSpec, register
+
+_SETTINGS = (
+    "int height, int width, str distribution, bool squared, float support_eps, float eps, float near, float far, "
+    "bool perspective"
+)
+_TENSORS = "Tensor vertices, Tensor faces, Tensor attributes, Tensor attribute_faces, Tensor parameters"
+native.LIBRARY.define(f"depth_softmax({_TENSORS}, {_SETTINGS}) -> (Tensor, Tensor, Tensor, Tensor)")
+native.LIBRARY.define(
+    f"depth_softmax_backward(Tensor grad_colour, Tensor grad_background, {_TENSORS}, Tensor colour, Tensor background, "
+    f"Tensor nearest, Tensor sum, {_SETTINGS}) -> (Tensor, Tensor, Tensor)"
+)
+
+
+def _arguments(tensors: tuple[Tensor, ...], settings: tuple) -> tuple:
+    vertices, faces, attributes, attribute_faces, parameters = tensors
+    height, width, distribution, squared, support_eps, eps, near, far, perspective = settings
+    return (
+        *native.screen_arguments(vertices, faces, height, width),
+        *(parameters.data_ptr(), distribution, squared, support_eps, "", torch.get_num_threads(), native.SIMD_LEVEL),
+        *(attributes.data_ptr(), attribute_faces.data_ptr(), attributes.shape[1], attributes.shape[2]),
+        *(eps, near, far, perspective),
+    )
+
+
+def _outputs(vertices: Tensor, attributes: Tensor, height: int, width: int) -> tuple[Tensor, ...]:
+    shape = (vertices.shape[0], height, width)
+    return vertices.new_empty(*shape, attributes.shape[2]), *(vertices.new_empty(shape) for _ in range(3))
+
+
+@torch.library.impl(native.LIBRARY, "depth_softmax", "CPU")
+def _forward(*args: Any) -> tuple[Tensor, ...]:
+    tensors, settings = native.contiguous(*args[:5]), args[5:]
+    outputs = _outputs(tensors[0], tensors[2], settings[0], settings[1])
+    _C.depth_softmax_forward(*_arguments(tensors, settings), *(out.data_ptr() for out in outputs))
+    return outputs
+
+
+@torch.library.impl(native.LIBRARY, "depth_softmax_backward", "CPU")
+def _backward(*args: Any) -> tuple[Tensor, ...]:
+    grads, tensors, saved = native.contiguous(*args[:2]), native.contiguous(*args[2:7]), native.contiguous(*args[7:11])
+    vertices, _, attributes, _, _ = tensors
+    results = (torch.empty_like(vertices), torch.empty_like(attributes), vertices.new_empty(vertices.shape[0], 4))
+    addresses = (t.data_ptr() for t in (*saved, *grads, *results))
+    _C.depth_softmax_backward(*_arguments(tensors, args[11:]), *addresses)
+    return results
+
+
+def _fake(
+    vertices: Tensor, faces: Tensor, attributes: Tensor, attribute_faces: Tensor, parameters: Tensor, *settings: Any
+) -> tuple[Tensor, ...]:
+    return _outputs(vertices, attributes, settings[0], settings[1])
+
+
+register(
+    OpSpec("depth_softmax", tensors=5, differentiable=(0, 2, 4), batched=(0, 2), outputs=2, saved=(0, 1, 2, 3)),
+    fake=_fake,
+)
