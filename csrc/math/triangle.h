@@ -107,39 +107,31 @@ struct Nearest {
 
 template <class T>
 RNDR_HD Nearest<T> nearest_boundary_point(const LocalTriangle<T>& t, T x, T y) {
-  T best = T(0), perp = T(0), excess = T(0), u = T(0), nx = T(0), ny = T(0), tx = T(0), ty = T(0);
-  T l0 = T(0), l1 = T(0), low = T(0);
+  T best = T(0), wx = T(0), wy = T(0), l0 = T(0), l1 = T(0), low = T(0);
   for (int k = 0; k < 3; ++k) {
-    T p, along, ex;
-    const T d = edge_distance2(t, k, x, y, p, along, ex);
-    low = k == 0 ? p : (p < low ? p : low);
+    T perp, along, excess;
+    edge_distance2(t, k, x, y, perp, along, excess);
+    low = k == 0 ? perp : (perp < low ? perp : low);
+    // On the line itself the direction is the outer side's, so that the derivative is the edge's normal there, too.
+    perp = perp > T(0) ? perp : (perp < T(-1e-18) ? perp : T(-1e-18));
+    const T d = perp * perp + excess * excess;
     const bool take = k == 0 || d < best;
     T s = along * t.inverse_length[k];
     s = s < T(0) ? T(0) : (s > T(1) ? T(1) : s);
     best = take ? d : best;
-    perp = take ? p : perp;
-    excess = take ? ex : excess;
-    u = take ? s : u;
-    nx = take ? t.nx[k] : nx;
-    ny = take ? t.ny[k] : ny;
-    tx = take ? t.tx[k] : tx;
-    ty = take ? t.ty[k] : ty;
-    const T w0 = k == 0 ? T(1) - s : (k == 1 ? T(0) : s);
-    const T w1 = k == 0 ? s : (k == 1 ? T(1) - s : T(0));
-    l0 = take ? w0 : l0;
-    l1 = take ? w1 : l1;
+    wx = take ? perp * t.nx[k] + excess * t.tx[k] : wx;
+    wy = take ? perp * t.ny[k] + excess * t.ty[k] : wy;
+    l0 = take ? (k == 0 ? T(1) - s : (k == 1 ? T(0) : s)) : l0;
+    l1 = take ? (k == 0 ? s : (k == 1 ? T(1) - s : T(0))) : l1;
   }
   Nearest<T> r;
   r.inside = low > t.never_inside;
   r.distance2 = best;
   r.lambda0 = l0, r.lambda1 = l1;
-  const T sign = r.inside ? T(1) : T(-1);
-  // Between the ends the direction is the normal, exactly; beyond an end it is towards the vertex.
-  const T across = sign * (perp > T(0) ? T(1) : T(-1));
-  const T inverse = sign / __builtin_sqrt(best > T(1e-36) ? best : T(1e-36));
-  const bool clamped = excess != T(0);
-  r.hx = clamped ? -inverse * (perp * nx + excess * tx) : -across * nx;
-  r.hy = clamped ? -inverse * (perp * ny + excess * ty) : -across * ny;
+  // (wx, wy) leads from the boundary point to (x, y); inside, the distance shrinks where the boundary follows it.
+  const T inverse = (r.inside ? T(-1) : T(1)) / __builtin_sqrt(best);
+  r.hx = wx * inverse;
+  r.hy = wy * inverse;
   return r;
 }
 
