@@ -84,6 +84,8 @@ void face_coverage_backward(const Screen<T>& s, const T* parameters, const Cover
         face_rectangles(s, b, tiling.bins.item[i], x, y, plan.radius, [&](const LocalTriangle<T>& local, const Rect& r) {
           const int n = r.width * r.height;
           plan.geometry.backward(&local, r, plan.params, *geometry);
+          // A face is a maximum if its coverage equals the pixel's to the last bit, so z must come from the same loop.
+          if (plan.t_conorm.counts_ties) plan.geometry.z(&local, r, plan.params, geometry->z);
           if (plan.t_conorm.uses_value) plan.distribution.cdf(n, geometry->z, plan.params, v);
           if (plan.t_conorm.uses_level) plan.distribution.level(n, geometry->z, plan.params, level);
           plan.distribution.pdf(n, geometry->z, plan.params, f);
