@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -26,9 +27,9 @@ class Reconstruct:
     report.html and metrics.json.
     """
 
-    data: Annotated[Path, tyro.conf.Positional]
+    data: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
     """Folder with masks and cameras."""
-    out: Path
+    out: Annotated[Path, tyro.conf.arg(metavar="OUT")]
     """Folder for the results; made if it is not there."""
     resume: bool = False
     """Go on from the checkpoint that an interrupted run left in OUT, to the same result."""
@@ -51,8 +52,9 @@ class Reconstruct:
         for split, name in (("train", "training views"), ("test", "unseen views")):
             if f"{split}_iou" in result:
                 print(f"IoU, {name}: {result[f'{split}_iou']:.4f} (visual hull {hull[f'{split}_iou']:.4f})")
-        print(f"faces: {result['faces']:,}, genus {result['genus']}, {sum(made.metrics['seconds'].values()):.0f} s")
-        for label, file in (("mesh", "mesh.glb"), ("film", f"turntable.{self.settings.film}"), ("report", "report.html")):
+        print(f"faces: {result['faces']:,}, genus {result['genus']}, {made.metrics['seconds']['total']:.0f} s")
+        film = f"turntable.{self.settings.film}"
+        for label, file in (("mesh", "mesh.glb"), ("film", film), ("report", "report.html")):
             print(f"{label}: {made.folder / file}")
 
 
@@ -62,8 +64,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     >>> main(["reconstruct", "scenes/knot", "--out", "run"])
     0
     """
-    command = tyro.extras.subcommand_cli_from_dict({"reconstruct": Reconstruct}, prog="renderer", args=arguments)
     try:
+        command = tyro.extras.subcommand_cli_from_dict(
+            {"reconstruct": Reconstruct},
+            prog="renderer",
+            description="A differentiable rendering engine: one subcommand per task.",
+            args=arguments,
+            config=(tyro.conf.FlagCreatePairsOff,),
+        )
         command()
     except (DataError, ValueError) as error:
         print(f"renderer: {error}", file=sys.stderr)
@@ -71,6 +79,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Stopped as stop:
         print(f"renderer: {stop}: checkpoint saved; the same command with --resume goes on", file=sys.stderr)
         return 128 + stop.number
+    except KeyboardInterrupt:
+        print("renderer: interrupted", file=sys.stderr)
+        return 128 + signal.SIGINT
     return 0
 
 

@@ -51,7 +51,10 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "no alpha": (image(np.full((48, 48, 3), 255)), "r_2.png"),
     "empty mask": (image(np.zeros((48, 48, 4))), "r_2.png"),
     "malformed JSON": (lambda scene: (scene / "transforms_train.json").write_text("{"), "transforms_train.json"),
-    "malformed JSON of the test views": (lambda s: (s / "transforms_test.json").write_text("{"), "transforms_test.json"),
+    "malformed JSON of the test views": (
+        lambda s: (s / "transforms_test.json").write_text("{"),
+        "transforms_test.json",
+    ),
     "NaN in a matrix": (
         edit_json(lambda c: c["frames"][1]["transform_matrix"][0].__setitem__(0, float("nan"))),
         "transforms_train.json",
@@ -89,7 +92,9 @@ def test_bad_input(case: str, ring_scene: Path, tmp_path: Path, capsys: pytest.C
     assert (out / "mesh.ply").read_text() == "an earlier result"
 
 
-def test_cameras_that_do_not_belong_together(ring_scene: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_cameras_that_do_not_belong_together(
+    ring_scene: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     scene = tmp_path / "scene"
     shutil.copytree(ring_scene, scene)
     edit_json(lambda c: c["frames"][0]["transform_matrix"][0].__setitem__(3, 1000.0))(scene)
@@ -100,7 +105,9 @@ def test_cameras_that_do_not_belong_together(ring_scene: Path, tmp_path: Path, c
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("arguments", [["reconstruct"], ["reconstruct", "x"], ["reconstruct", "x", "--out", "y", "--film", "avi"]])
+@pytest.mark.parametrize(
+    "arguments", [["reconstruct"], ["reconstruct", "x"], ["reconstruct", "x", "--out", "y", "--film", "avi"]]
+)
 def test_bad_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit_status:
         main(arguments)

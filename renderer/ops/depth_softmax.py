@@ -32,7 +32,7 @@ def _arguments(tensors: tuple[Tensor, ...], settings: tuple) -> tuple:
     height, width, distribution, squared, support_eps, eps, near, far, perspective = settings
     return (
         *native.screen_arguments(vertices, faces, height, width),
-        *(parameters.data_ptr(), distribution, squared, support_eps, "", torch.get_num_threads(), native.SIMD_LEVEL),
+        *(parameters.data_ptr(), distribution, squared, support_eps, "", native.threads(), native.SIMD_LEVEL),
         *(attributes.data_ptr(), attribute_faces.data_ptr(), attributes.shape[1], attributes.shape[2]),
         *(eps, near, far, perspective),
     )

@@ -28,7 +28,7 @@ def _settings(parameters: Tensor, distribution: str, squared: bool, support_eps:
         squared,
         support_eps,
         t_conorm,
-        torch.get_num_threads(),
+        native.threads(),
         native.SIMD_LEVEL,
     )
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import torch
 from torch import Tensor
@@ -13,6 +16,32 @@ from renderer import _C
 SIMD_LEVEL = os.environ.get("RENDERER_SIMD", "")
 
 LIBRARY: torch.library.Library = torch.library.Library("renderer", "DEF")
+
+
+_threads: ContextVar[int | None] = ContextVar("renderer_threads", default=None)
+
+
+def threads() -> int:
+    """Threads that the kernels use: `torch.get_num_threads()`, unless `serial_torch` is active."""
+    return _threads.get() or torch.get_num_threads()
+
+
+@contextmanager
+def serial_torch() -> Iterator[None]:
+    """Within it, torch's own operators run on one thread, and the native kernels on as many as torch had.
+
+    For loops of kernels and small tensors on a machine that has other work, too: torch's threads meet at a barrier
+    after every operator, and spin until the one comes that the system has not scheduled; the kernels' threads do not
+    wait for each other.
+    """
+    count = torch.get_num_threads()
+    token = _threads.set(threads())
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(count)
+        _threads.reset(token)
 
 
 def simd_level() -> str:

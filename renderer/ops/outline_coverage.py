@@ -27,7 +27,7 @@ native.LIBRARY.define(
 
 def _settings(parameters: Tensor, distribution: str, squared: bool, support_eps: float) -> tuple:
     # One union of faces has nothing to aggregate: the T-conorm's name is not read.
-    return parameters.data_ptr(), distribution, squared, support_eps, "", torch.get_num_threads(), native.SIMD_LEVEL
+    return parameters.data_ptr(), distribution, squared, support_eps, "", native.threads(), native.SIMD_LEVEL
 
 
 @torch.library.impl(native.LIBRARY, "outline_coverage", "CPU")

@@ -29,7 +29,7 @@ def _forward(
         *native.screen_arguments(vertices, faces, height, width),
         perspective,
         cull_back_faces,
-        torch.get_num_threads(),
+        native.threads(),
         *(out.data_ptr() for out in outputs),
     )
     return outputs

@@ -1,6 +1,7 @@
 """One file for each inverse problem: from observations to a shape, a pose, a texture."""
 
-from renderer.tasks.reconstruct import Settings, reconstruct
+from renderer.tasks.reconstruct import Reconstruction, reconstruct
+from renderer.tasks.settings import Settings
 from renderer.tasks.visual_hull import visual_hull
 
-__all__ = ["Settings", "reconstruct", "visual_hull"]
+__all__ = ["Reconstruction", "Settings", "reconstruct", "visual_hull"]

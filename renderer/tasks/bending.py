@@ -15,9 +15,9 @@ class Bending:
     """Σ wᵢ‖δᵢ‖²/h² over the vertices, δᵢ = vᵢ − mean of its neighbours, h the mean edge length.
 
     On an even mesh it is the integral of the squared mean curvature (up to a factor), whatever the scale and the number
-    of faces. Its minimum on a thin limb is no limb at all, since fewer metres of edge bend less; therefore wᵢ = 1/(1 +
-    (κᵢ r)³), where κᵢ is the mean curvature of the mesh given, averaged nearby: parts much thinner than the length `radius` = r
-    (world units) are hardly smoothed. w and h are fixed by that mesh. Differentiable in the vertices.
+    of faces. With the edges fixed, a thin limb would lose it by shrinking to a thread; therefore wᵢ = 1/(1 + (κᵢ r)³),
+    where κᵢ is the mean curvature of the mesh given, averaged nearby, and r = `radius` a length in world units: parts
+    much thinner than r are hardly smoothed. w and h are fixed by that mesh. Differentiable in the vertices.
 
     >>> energy = Bending(mesh, radius=0.2)(vertices)
     """

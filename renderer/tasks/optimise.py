@@ -22,7 +22,7 @@ from renderer.train.large_steps import LargeSteps
 
 # A uniform perturbation of half-width ½ pixel is the box filter that antialiased masks were made with: an unbiased fit.
 SCALE = 0.5
-SMOOTH_RADIUS = 20.0  # pixels: what bends more sharply is hardly smoothed (see Bending)
+SMOOTH_RADIUS = 0.1  # of the object's size: what bends more sharply is hardly smoothed (see Bending)
 
 
 @dataclass(frozen=True)
@@ -100,8 +100,8 @@ def optimise(
 ) -> Mesh:
     """Move and remesh `fit.mesh` until its silhouettes are the masks; `fit` is updated after every step.
 
-    The loss is the squared difference of the outline coverage (uniform, half a pixel) and the mask, summed and divided by
-    the length of the masks' outlines, plus smoothness times a bending energy. `after_step` is called with `fit`, and may stop by raising.
+    The loss is the squared difference of outline coverage and mask, summed and divided by the length of the masks'
+    outlines, plus smoothness times a bending energy. `after_step` is called with `fit`, and may stop by raising.
 
     >>> mesh = optimise(Fit(visual_hull(masks, camera)), masks, camera)
     """
@@ -114,7 +114,7 @@ def optimise(
             fit.mesh = remesh_to(fit.mesh, round(stage.faces * max_faces))
         steps = LargeSteps(fit.mesh, stiffness=stage.stiffness)
         pixel = pixel_size(views, fit.mesh.vertices.mean(dim=0))
-        bending = Bending(fit.mesh, radius=SMOOTH_RADIUS * pixel * stage.reduction)
+        bending = Bending(fit.mesh, radius=SMOOTH_RADIUS * float((fit.mesh.bounds[1] - fit.mesh.bounds[0]).norm()))
         latent = (steps.to_latent(fit.mesh.vertices) if fit.latent is None else fit.latent).requires_grad_()
         optimizer = AdamUniform([latent], lr=stage.step_size * pixel)
         if fit.optimizer:
@@ -143,7 +143,7 @@ def cooling(progress: float) -> float:
 
 
 def views_of_step(count: int, per_step: int, step: int, *, seed: int) -> Int[Tensor, "M"]:
-    """The views of one step: all in turn, in a new order each time; a function of the step, so that no state is kept."""
+    """The views of one step: all in turn, each round in a new order; a function of the step, so there is no state."""
     per_step = min(per_step, count)
     steps = -(-count // per_step)  # a whole round shows every view; the last step of a round may have fewer
     generator = torch.Generator().manual_seed(seed * 1_000_003 + step // steps)
@@ -152,7 +152,7 @@ def views_of_step(count: int, per_step: int, step: int, *, seed: int) -> Int[Ten
 
 
 def reduce_views(masks: Float[Tensor, "N H W"], camera: Camera, factor: int) -> tuple[Float[Tensor, "N h w"], Camera]:
-    """Masks averaged over blocks of factor × factor pixels (about, where the size is not a multiple), and their cameras."""
+    """Masks averaged over blocks of about factor × factor pixels, as the size allows, and their cameras."""
     if factor == 1:
         return masks, camera
     size = (max(1, masks.shape[1] // factor), max(1, masks.shape[2] // factor))
@@ -161,12 +161,12 @@ def reduce_views(masks: Float[Tensor, "N H W"], camera: Camera, factor: int) -> 
 
 
 def fit_views(masks: Float[Tensor, "N H W"], camera: Camera, max_size: int) -> tuple[Float[Tensor, "N h w"], Camera]:
-    """Masks and cameras at the size that the fit works at: reduced by the whole factor that makes them fit `max_size`."""
+    """Masks and cameras at the size of the fit: reduced by the least whole factor that makes them fit `max_size`."""
     return reduce_views(masks, camera, -(-max(masks.shape[1:]) // max_size))
 
 
 def outline_length(masks: Float[Tensor, "N H W"]) -> float:
-    """Mean length of the masks' outlines in pixels: their total variation, for which antialiasing makes no difference."""
+    """Mean length of the masks' outlines in pixels: their total variation, the same with or without antialiasing."""
     variation = masks.diff(dim=1).abs().sum() + masks.diff(dim=2).abs().sum()
     return float(variation / len(masks))
 

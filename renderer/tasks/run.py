@@ -1,4 +1,4 @@
-"""A long task with a folder for its results: checkpoints, interruption, timing, and results that are whole or absent."""
+"""A long task with a folder for its results: checkpoints, interruption, timing, results that are whole or absent."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from renderer.scene.errors import DataError
 from renderer.scene.views import Views
 from renderer.tasks.interrupt import Stopped, deferred_signals
@@ -29,8 +27,8 @@ CHECKPOINT_SECONDS = 2.0  # writing one takes some milliseconds
 class Run:
     """The state of one task in `folder`: refuses a folder in use, saves and restores, and delivers the results.
 
-    outputs: the names of the files that the task may write. Raises DataError, one line naming the folder, if it holds an
-    unfinished run (and neither resume nor overwrite is given) or results (and overwrite is not given).
+    outputs: the names of the files that the task may write. Raises DataError, one line naming the folder, if it holds
+    an unfinished run (and neither resume nor overwrite is given) or results (and overwrite is not given).
 
     >>> run = Run(Path("run"), ("metrics.json",), resume=False, overwrite=False)
     """
@@ -132,7 +130,8 @@ def fingerprint(views: Views, settings: dict[str, Any]) -> str:
     for tensor in (views.masks, views.camera.world_to_camera, views.camera.K):
         digest.update(repr(tuple(tensor.shape)).encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    digest.update(json.dumps([settings, versions(), views.camera.projection, views.camera.near], sort_keys=True).encode())
+    rest = [settings, versions(), views.camera.projection, views.camera.near]
+    digest.update(json.dumps(rest, sort_keys=True).encode())
     return digest.hexdigest()
 
 

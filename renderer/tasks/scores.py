@@ -23,6 +23,19 @@ def silhouette_ious(mesh: Mesh, views: Views) -> Float[Tensor, "N"]:
     return hard_iou(cover(mesh, views.camera), views.masks > 0.5, reduction="none")
 
 
+def scores(mesh: Mesh, train: Views, test: Views | None) -> dict[str, Any]:
+    """Mean IoU of training and unseen views, the mesh's quality, and under "views" the IoU of each view.
+
+    >>> scores(mesh, views, None)["train_iou"]
+    0.998
+    """
+    splits = {"train": train} if test is None else {"train": train, "test": test}
+    ious = {split: silhouette_ious(mesh, views).tolist() for split, views in splits.items()}
+    means = {f"{split}_iou": sum(values) / len(values) for split, values in ious.items()}
+    by_view = {split: dict(zip(splits[split].names, ious[split], strict=True)) for split in splits}
+    return {**means, **mesh_quality(mesh), "views": by_view}
+
+
 def smallest_angles(mesh: Mesh) -> Float[Tensor, "F"]:
     """Smallest angle of each face in degrees; 60 for equilateral ones, 0 for faces without area."""
     corners = mesh.vertices[mesh.faces].double()

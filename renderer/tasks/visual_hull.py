@@ -55,9 +55,9 @@ def visual_hull(masks: Float[Tensor, "N H W"], camera: Camera, *, resolution: in
 def carve(masks: Float[Tensor, "N H W"], camera: Camera, *, resolution: int = 128) -> Carving:
     """For each voxel the least signed distance, over the views, to the cone of the mask, in world units.
 
-    A point outside an image counts as its nearest border pixel; one behind a camera is left to the others. Memory
-    O(resolution³), time O(N resolution²): distances are exact within two coarse cells of the surface, interpolated beyond.
-    Raises ValueError if the masks have no point in common, or `resolution` < 8.
+    A point outside an image counts as its nearest border pixel; one behind a camera is left to the others. Distances
+    are exact near the surface and interpolated beyond: memory O(resolution³), time O(N · resolution²). Raises
+    ValueError if the masks have no point in common, or `resolution` < 8.
 
     >>> carve(views.masks, views.camera, resolution=96).field.amax() > 0
     tensor(True)
@@ -88,8 +88,8 @@ def simplest_surface(carving: Carving, masks: Float[Tensor, "N H W"], camera: Ca
     """Of the surfaces up to a pixel from level zero the one with the fewest handles and parts that explains the masks.
 
     Where parts of a hull barely touch, the grid makes small tunnels, and parts thinner than a voxel come out torn. That
-    happens at some levels; a real handle or hole is there at all of them. Moved back to level zero, the silhouettes must
-    still cover the masks: of equally simple surfaces the one that leaves least uncovered is taken, then the nearest.
+    happens at some levels; a real handle or hole is there at all of them. Moved back to level zero, the silhouettes
+    must still cover the masks: of equally simple ones the one that leaves least uncovered is taken, then the nearest.
 
     >>> simplest_surface(carve(masks, camera), masks, camera).genus
     1
@@ -142,7 +142,7 @@ def signed_distance(mask: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _box(maps: Float[Tensor, "N 1 H W"], camera: Camera) -> tuple[Float[Tensor, "3"], Float[Tensor, "3"]]:
-    """The box that the hull fills, with a margin: carved coarsely twice, first in a cube that is surely large enough."""
+    """The box that the hull fills, with a margin: carved coarsely twice, first in a cube that is large enough."""
     low, high = _cube(maps, camera)
     for _ in range(2):
         field, low, voxel = _carve(maps, camera, low, high, BOX_RESOLUTION)
@@ -196,7 +196,11 @@ def _carve(
 
 
 def _field(
-    maps: Float[Tensor, "N 1 H W"], camera: Camera, low: Float[Tensor, "3"], spacing: float, chosen: Bool[Tensor, "X Y Z"]
+    maps: Float[Tensor, "N 1 H W"],
+    camera: Camera,
+    low: Float[Tensor, "3"],
+    spacing: float,
+    chosen: Bool[Tensor, "X Y Z"],
 ) -> Float[Tensor, "P"]:
     """Least signed distance to the masks' cones, in world units, at the chosen points of a grid."""
     height, width = maps.shape[-2:]

@@ -27,7 +27,7 @@ class LargeSteps:
 
     `to_vertices` is differentiable (once) in u; the topology is fixed, so after remeshing make a new one.
     method: "cholesky" (the package cholespy), "cg" (conjugate gradients, needs only scipy), "auto": the first where it
-    is installed. Raises ValueError if `stiffness` < 0 or the mesh is batched, ImportError for "cholesky" without cholespy.
+    is installed. Raises ValueError if `stiffness` < 0 or the mesh is batched, ImportError for "cholesky" without it.
     Source: Nicolet, Jacobson and Jakob, "Large Steps in Inverse Rendering of Geometry", 2021.
 
     >>> steps = LargeSteps(mesh, stiffness=10.0)
@@ -53,7 +53,7 @@ class LargeSteps:
 
     def to_vertices(self, latent: Float[Tensor, "V 3"]) -> Float[Tensor, "V 3"]:
         """v = (I + λL)⁻¹ u, differentiable in u."""
-        return _Solve.apply(latent, self)  # type: ignore[no-any-return]
+        return _Solve.apply(latent, self)
 
     def solve(self, right: Float[Tensor, "V 3"]) -> Float[Tensor, "V 3"]:
         """(I + λL)⁻¹ of three columns, computed in float64."""
@@ -82,7 +82,7 @@ class _Solve(torch.autograd.Function):
         return steps.solve(latent)
 
     @staticmethod
-    @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
+    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         return ctx.steps.solve(gradient), None
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from renderer import _C
-from renderer.ops import simd_level
+from renderer.ops import serial_torch, simd_level, threads
 from renderer.raster import rasterize, soft_silhouette
 from renderer.relax import DISTRIBUTIONS, distribution, t_conorm
 
@@ -62,7 +62,7 @@ def test_levels_agree(level: str) -> None:
         pytest.skip(f"this processor has no {level}")
     code = """
 import torch
-from renderer.ops import simd_level
+from renderer.ops import serial_torch, simd_level, threads
 from renderer.raster import soft_silhouette
 from renderer.relax import distribution, t_conorm
 torch.manual_seed(0)
@@ -125,3 +125,33 @@ def test_rasterize_background_culling_and_holes() -> None:
     )
     assert torch.equal(hard > 0, both.face_id >= 0)
     torch.library.opcheck(torch.ops.renderer.rasterize.default, (v, front, 8, 8, True, False))
+
+
+def test_serial_torch_keeps_the_kernels_threads() -> None:
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        with serial_torch():
+            assert (torch.get_num_threads(), threads()) == (1, 3)
+            with serial_torch():
+                assert threads() == 3
+        assert (torch.get_num_threads(), threads()) == (3, 3)
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_kernels_work_after_a_fork() -> None:
+    # A forked DataLoader worker has no threads of its parent's pool: it does the work itself.
+    code = """
+import os, torch
+from renderer.raster import soft_silhouette
+from renderer.relax import distribution
+v, f = torch.rand(4, 30, 3) * 40 + 1, torch.arange(30).reshape(-1, 3)
+run = lambda: soft_silhouette(v, f, (64, 64), distribution=distribution("uniform", scale=1.0), coverage="outline")
+torch.set_num_threads(2)
+expected = run()
+if (pid := os.fork()) == 0:
+    os._exit(0 if torch.equal(run(), expected) else 1)
+raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, timeout=60)

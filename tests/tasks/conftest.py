@@ -69,6 +69,6 @@ def ring_folder(ring: Mesh, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_scene(tmp_path_factory.mktemp("data") / "ring", ring)
 
 
-@pytest.fixture()
+@pytest.fixture
 def scene_of(tmp_path: Path) -> Callable[[Mesh], Path]:
     return lambda mesh: write_scene(tmp_path / "scene", mesh)

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from renderer.scene.errors import DataError
-from renderer.train import load_checkpoint, save_checkpoint
 from renderer.train import checkpoint as module
+from renderer.train import load_checkpoint, save_checkpoint
 
 
 def test_round_trip_leaves_one_file(tmp_path: Path) -> None:

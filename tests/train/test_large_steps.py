@@ -13,7 +13,7 @@ from renderer.train import LargeSteps
 METHODS = ["cholesky", "cg"]
 
 
-@pytest.fixture()
+@pytest.fixture
 def mesh() -> Mesh:
     return torus(segments=24, sides=12).to(torch.float64)
 
