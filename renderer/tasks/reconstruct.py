@@ -9,8 +9,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from renderer.scene.errors import DataError
 from renderer.ops import serial_torch
+from renderer.scene.errors import DataError
 from renderer.scene.mesh import Mesh
 from renderer.scene.views import Views, has_test, load_views
 from renderer.tasks.optimise import SPHERE_STAGES, STAGES, Fit, fit_views, optimise, with_effort
