@@ -38,7 +38,7 @@ def deferred_signals() -> Iterator[Callable[[], int]]:
     if threading.current_thread() is not threading.main_thread():
         yield lambda: 0
         return
-    previous = {name: signal.signal(name, note) for name in (signal.SIGINT, signal.SIGTERM)}
+    previous = {name: signal.signal(name, note) or signal.SIG_DFL for name in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield lambda: received
     finally:

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
 from tqdm import tqdm
 
 from renderer.ops import serial_torch
+from renderer.scene.camera import Camera
 from renderer.scene.errors import DataError
 from renderer.scene.mesh import Mesh
-from renderer.scene.views import Views, has_test, load_views
+from renderer.scene.views import has_test, load_views
 from renderer.tasks.optimise import SPHERE_STAGES, STAGES, Fit, fit_views, optimise, with_effort
 from renderer.tasks.results import OUTPUTS, write_results
 from renderer.tasks.run import Run
@@ -57,12 +59,13 @@ def reconstruct(
     run = Run(Path(out), OUTPUTS, resume=resume, overwrite=overwrite)
     train = load_views(data, "train")
     test = load_views(data, "test") if has_test(data) else None
+    masks, camera = fit_views(train.masks, train.camera, settings.max_image_size)
     stages = with_effort(STAGES if settings.start == "hull" else SPHERE_STAGES, settings.effort)
 
     with run.opened(train, dataclasses.asdict(settings)) as state:
         if not state:
             with run.timed("hull"):
-                hull, start = begin(data, train, settings)
+                hull, start = begin(data, masks, camera, settings)
             with run.timed("scores"):
                 state.update(hull=scores(hull, train, test), fit=Fit(start).state())
         fit = Fit.of_state(state["fit"])
@@ -74,7 +77,6 @@ def reconstruct(
                 steps.set_postfix(error=f"{fit.losses[-1]:.4f}", refresh=False)
                 run.checkpoint(lambda: {**state, "fit": fit.state()})
 
-            masks, camera = fit_views(train.masks, train.camera, settings.max_image_size)
             mesh = optimise(
                 fit,
                 masks,
@@ -98,16 +100,16 @@ def reconstruct(
     return Reconstruction(mesh, metrics, run.folder)
 
 
-def begin(data: str | Path, views: Views, settings: Settings) -> tuple[Mesh, Mesh]:
+def begin(data: str | Path, masks: Tensor, camera: Camera, settings: Settings) -> tuple[Mesh, Mesh]:
     """The visual hull, and the surface to start from; DataError where masks and cameras contradict each other."""
     try:
-        carving = carve(views.masks, views.camera, resolution=settings.hull_resolution)
+        carving = carve(masks, camera, resolution=settings.hull_resolution)
     except ValueError as error:
         raise DataError(f"{data}: {error}") from error
-    hull = level_surface(carving, views.masks, views.camera)
+    hull = level_surface(carving, masks, camera)
     if settings.start == "sphere":
         return hull, surrounding_sphere(hull)
-    return hull, simplest_surface(carving, views.masks, views.camera)
+    return hull, simplest_surface(carving, masks, camera)
 
 
 def bar(stages: tuple[Any, ...], fit: Fit, progress: bool) -> tqdm:

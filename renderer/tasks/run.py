@@ -21,6 +21,7 @@ from renderer.tasks.interrupt import Stopped, deferred_signals
 from renderer.train.checkpoint import load_checkpoint, save_checkpoint
 
 CHECKPOINT = "checkpoint.pt"
+PARTIAL = ".partial-"  # what the name of a folder with unfinished results begins with
 CHECKPOINT_SECONDS = 2.0  # writing one takes some milliseconds
 
 
@@ -104,7 +105,9 @@ class Run:
     def results(self) -> Iterator[Path]:
         """A temporary folder whose files replace those of `outputs` in `folder` when the block ends well."""
         self._make_folder()
-        partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=self.folder))
+        for left_by_a_kill in self.folder.glob(f"{PARTIAL}*"):
+            shutil.rmtree(left_by_a_kill, ignore_errors=True)
+        partial = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=self.folder))
         try:
             yield partial
             made = {file.name for file in partial.iterdir()}

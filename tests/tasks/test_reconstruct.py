@@ -16,11 +16,11 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from renderer.scene import DataError, Mesh, icosphere
+from renderer.scene import DataError, Mesh, Views, icosphere
 from renderer.tasks import Settings, reconstruct
 from renderer.tasks.interrupt import Stopped, deferred_signals
 from renderer.tasks.results import up_direction
-from renderer.tasks.run import CHECKPOINT
+from renderer.tasks.run import CHECKPOINT, PARTIAL, Run
 from renderer.tasks.scores import smallest_angles
 from tests.tasks.conftest import views_of, write_scene
 
@@ -197,6 +197,20 @@ def test_checkpoint_of_other_settings(ring_folder: Path, tmp_path: Path, monkeyp
         reconstruct(ring_folder, out, settings=QUICK)
     with pytest.raises(DataError, match="made from other data, settings or versions"):
         reconstruct(ring_folder, out, settings=dataclasses.replace(QUICK, seed=1), resume=True)
+
+
+def test_results_half_written_by_a_killed_run_go(ring_views: Views, tmp_path: Path) -> None:
+    (tmp_path / f"{PARTIAL}killed").mkdir()
+    run = Run(tmp_path, ("a", "b"), resume=False, overwrite=False)
+    with run.opened(ring_views, {}), run.results() as folder:
+        (folder / "a").write_text("new")
+    assert [file.name for file in tmp_path.iterdir()] == ["a"]
+    run = Run(tmp_path, ("a", "b"), resume=False, overwrite=True)
+    with pytest.raises(ZeroDivisionError), run.opened(ring_views, {}), run.results() as folder:
+        (folder / "a").write_text("newer")
+        raise ZeroDivisionError
+    assert [file.name for file in tmp_path.iterdir()] == ["a"]
+    assert (tmp_path / "a").read_text() == "new"
 
 
 def test_overwrite_replaces_everything(ring_folder: Path, scene_of: Callable[[Mesh], Path], tmp_path: Path) -> None:
