@@ -8,6 +8,7 @@ import torch
 
 from renderer import Camera, Mesh, SoftRenderer
 from renderer.losses import hard_iou
+from renderer.ops import serial_torch
 from renderer.scene import icosphere
 from renderer.train import AdamUniform, LargeSteps
 
@@ -31,6 +32,7 @@ def cameras() -> Camera:
     return Camera.stack(views)
 
 
+@serial_torch()  # as reconstruct does
 def seconds_to_iou() -> dict[str, float]:
     """Wall seconds and steps until the mean IoU of hard masks over all views reaches the target, and the IoU then."""
     camera = cameras()
