@@ -47,9 +47,9 @@ class Stage:
 # that bends evenly. Then it yields to the silhouettes, and what no silhouette contradicts stays as it is.
 STAGES = (
     Stage(reduction=2, faces=0.4, steps=120, smoothness=5e-3, scale=1.0),
-    Stage(reduction=1, faces=0.9, steps=100, smoothness=1e-3),
-    Stage(reduction=1, faces=0.9, steps=100, smoothness=1e-4),
-    Stage(reduction=1, faces=0.9, steps=100, smoothness=1e-5),
+    Stage(reduction=1, faces=0.95, steps=100, smoothness=1e-3),
+    Stage(reduction=1, faces=0.95, steps=100, smoothness=1e-4),
+    Stage(reduction=1, faces=0.95, steps=150, smoothness=3e-6),
 )
 # A sphere has farther to go.
 SPHERE_STAGES = (
