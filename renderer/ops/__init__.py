@@ -1,6 +1,15 @@
 """Native ops: one file each, registered with `torch.library` under `renderer::`."""
 
-from renderer.ops import face_coverage, outline_coverage, rasterize
+from renderer.ops import antialias, barycentrics, face_coverage, interpolate, outline_coverage, rasterize, texture
 from renderer.ops.native import simd_level
 
-__all__ = ["face_coverage", "outline_coverage", "rasterize", "simd_level"]
+__all__ = [
+    "antialias",
+    "barycentrics",
+    "face_coverage",
+    "interpolate",
+    "outline_coverage",
+    "rasterize",
+    "simd_level",
+    "texture",
+]

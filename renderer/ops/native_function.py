@@ -34,17 +34,18 @@ class OpSpec:
 SPECS: dict[str, OpSpec] = {}
 
 
-def register(spec: OpSpec, *, fake: Callable[..., tuple[Tensor, ...]]) -> None:
+def register(spec: OpSpec, *, fake: Callable[..., Tensor | tuple[Tensor, ...]]) -> None:
     """Makes `call(spec.name, ...)` work; `fake` gives the op's outputs without computing them."""
     SPECS[spec.name] = spec
 
-    def fake_backward(*args: Any) -> tuple[Tensor, ...]:
+    def fake_backward(*args: Any) -> Tensor | tuple[Tensor, ...]:
         tensors = args[spec.outputs : spec.outputs + spec.tensors]
         batch = tensors[0].shape[0]
-        return tuple(
+        gradients = tuple(
             tensors[i].new_empty(tensors[i].shape if i in spec.batched else (batch, *tensors[i].shape))
             for i in spec.differentiable
         )
+        return gradients if len(gradients) > 1 else gradients[0]
 
     torch.library.register_fake(f"renderer::{spec.name}", fake, lib=LIBRARY)
     torch.library.register_fake(f"renderer::{spec.name}_backward", fake_backward, lib=LIBRARY)
@@ -59,11 +60,15 @@ def call(op: str, *args: Any) -> tuple[Tensor, ...]:
 
 
 def _forward(op: str, *args: Any) -> tuple[Tensor, ...]:
-    return getattr(torch.ops.renderer, op)(*args)
+    return _as_tuple(getattr(torch.ops.renderer, op)(*args))
 
 
 def _backward(op: str, *args: Any) -> tuple[Tensor, ...]:
-    return getattr(torch.ops.renderer, f"{op}_backward")(*args)
+    return _as_tuple(getattr(torch.ops.renderer, f"{op}_backward")(*args))
+
+
+def _as_tuple(outputs: Any) -> tuple[Tensor, ...]:
+    return outputs if isinstance(outputs, tuple) else (outputs,)
 
 
 class NativeFunction(torch.autograd.Function):
@@ -98,6 +103,26 @@ class NativeFunction(torch.autograd.Function):
         return fold_into_batch(NativeFunction.apply, foldable, info, in_dims, args)
 
 
+def _first_gradients(
+    spec: OpSpec, reference: Callable[..., Any], grads: list[Tensor], tensors: list[Tensor], settings: tuple
+) -> list[Tensor]:
+    """What the backward op returns, by autograd through the reference, itself differentiable."""
+    leaves = [tensors[i] for i in spec.differentiable]
+
+    def gradients(inputs: list[Tensor], cotangents: list[Tensor]) -> tuple[Tensor, ...]:
+        outputs = reference(*inputs, *settings)
+        return torch.autograd.grad(outputs, leaves, cotangents, create_graph=True, materialize_grads=True)
+
+    if all(i in spec.batched for i in spec.differentiable):
+        return list(gradients(tensors, grads))
+    views = []
+    for b in range(tensors[0].shape[0]):
+        one = [t[b : b + 1] if i in spec.batched else t for i, t in enumerate(tensors)]
+        first = gradients(one, [g[b : b + 1] for g in grads])
+        views.append([g[b] if i in spec.batched else g for i, g in zip(spec.differentiable, first, strict=True)])
+    return [torch.stack(parts) for parts in zip(*views, strict=True)]
+
+
 class NativeFunctionBackward(torch.autograd.Function):
     """(op, gradients of the outputs..., tensors..., saved outputs..., settings...) -> gradients of the tensors."""
 
@@ -125,21 +150,7 @@ class NativeFunctionBackward(torch.autograd.Function):
                 t = inputs[i]
                 inputs[i] = t.view_as(t) if t.requires_grad else t.detach().requires_grad_()
             grads, tensors = inputs[: spec.outputs], inputs[spec.outputs :]
-            leaves = [tensors[i] for i in spec.differentiable]
-            views = []
-            for b in range(tensors[0].shape[0]):
-                one = [t[b : b + 1] if i in spec.batched else t for i, t in enumerate(tensors)]
-                first = torch.autograd.grad(
-                    reference(*one, *ctx.settings),
-                    leaves,
-                    [g[b : b + 1] for g in grads],
-                    create_graph=True,
-                    materialize_grads=True,
-                )
-                views.append(
-                    [g[b] if i in spec.batched else g for i, g in zip(spec.differentiable, first, strict=True)]
-                )
-            outputs = [torch.stack(parts) for parts in zip(*views, strict=True)]
+            outputs = _first_gradients(spec, reference, grads, tensors, ctx.settings)
             seconds = torch.autograd.grad(
                 outputs,
                 [inputs[i] for i in positions],

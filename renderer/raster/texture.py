@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from renderer.reference.interim import call
+import renderer.ops.texture  # noqa: F401  registers the op
+from renderer.ops.native_function import call
 from renderer.reference.texture import level_sizes
 
 Filter = Literal["linear", "nearest", "mipmap"]
