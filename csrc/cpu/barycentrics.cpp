@@ -7,14 +7,14 @@ namespace rndr {
 namespace {
 
 template <class T>
-ScreenBarycentrics load_face(const Screen<T>& s, int b, int64_t face) {
+ScreenBarycentrics load_face(const Screen<T>& s, int b, int64_t face, bool perspective) {
   check_face(face, s.face_count);
   double x[3], y[3], z[3];
   for (int k = 0; k < 3; ++k) {
     const T* v = s.view(b) + 3 * s.faces[3 * face + k];
     x[k] = v[0], y[k] = v[1], z[k] = v[2];
   }
-  return screen_barycentrics(x, y, z);
+  return screen_barycentrics(x, y, z, perspective);
 }
 
 template <class T>
@@ -26,21 +26,19 @@ template <class T>
 void barycentrics_forward(const Screen<T>& s, const int64_t* face_id, bool perspective, int threads, T* barycentrics) {
   check_screen(s);
   parallel_rows(grid_of(s), threads, [&](int, int b, int row, int end, size_t at) {
-    ScreenBarycentrics face{};
-    int64_t current = -1;
-    for (; row < end; ++row)
-      for (int column = 0; column < s.width; ++column, ++at) {
-        T* out = barycentrics + 3 * at;
-        if (face_id[at] < 0) {
-          out[0] = out[1] = out[2] = T(0);
-          continue;
+    for (; row < end; ++row, at += s.width)
+      for_each_run(face_id, at, at + s.width, [&](int64_t face, size_t first, size_t last) {
+        if (face < 0) {
+          std::fill(barycentrics + 3 * first, barycentrics + 3 * last, T(0));
+          return;
         }
-        if (face_id[at] != current) face = load_face(s, b, current = face_id[at]);
-        double lambda[3];
-        face.at(column + 0.5, row + 0.5, lambda);
-        const Fragment<double> f = make_fragment(lambda, face.z, perspective);
-        for (int k = 0; k < 3; ++k) out[k] = T(f.b[k]);
-      }
+        const ScreenBarycentrics on_face = load_face(s, b, face, perspective);
+        for (size_t i = first; i < last; ++i) {
+          double u[3];
+          const Fragment<double> f = on_face.at(i - at + 0.5, row + 0.5, u);
+          for (int k = 0; k < 3; ++k) barycentrics[3 * i + k] = T(f.b[k]);
+        }
+      });
   });
 }
 
@@ -52,26 +50,20 @@ void barycentrics_backward(const Screen<T>& s, const int64_t* face_id, bool pers
   const PixelGrid grid = grid_of(s);
   OrderedSums<T> sums(grad_vertices, 3, grid.chunks(), threads);
   parallel_rows(grid, threads, [&](int chunk, int b, int row, int end, size_t at) {
-    ScreenBarycentrics face{};
-    int64_t current = -1;
-    double corner[9];
-    const auto flush = [&] {
-      if (current < 0) return;
-      for (int k = 0; k < 3; ++k) sums.add(chunk, static_cast<size_t>(b) * s.vertex_count + s.faces[3 * current + k], corner + 3 * k);
-    };
-    for (; row < end; ++row)
-      for (int column = 0; column < s.width; ++column, ++at) {
-        if (face_id[at] < 0) continue;
-        if (face_id[at] != current) {
-          flush();
-          face = load_face(s, b, current = face_id[at]);
-          std::fill_n(corner, 9, 0.0);
+    for (; row < end; ++row, at += s.width)
+      for_each_run(face_id, at, at + s.width, [&](int64_t face, size_t first, size_t last) {
+        if (face < 0) return;
+        const ScreenBarycentrics on_face = load_face(s, b, face, perspective);
+        BarycentricSums total{};
+        for (size_t i = first; i < last; ++i) {
+          const T* g = grad_barycentrics + 3 * i;
+          const double grad_b[3] = {g[0], g[1], g[2]};
+          total.add(on_face, i - at + 0.5, row + 0.5, grad_b, grad_depth[i]);
         }
-        const T* g = grad_barycentrics + 3 * at;
-        const double grad_b[3] = {g[0], g[1], g[2]};
-        add_barycentric_gradient(face, column + 0.5, row + 0.5, perspective, grad_b, grad_depth[at], corner);
-      }
-    flush();
+        double corner[9];
+        total.corners(on_face, perspective, corner);
+        for (int k = 0; k < 3; ++k) sums.add(chunk, static_cast<size_t>(b) * s.vertex_count + s.faces[3 * face + k], corner + 3 * k);
+      });
   });
   sums.finish();
 }

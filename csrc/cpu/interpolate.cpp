@@ -24,19 +24,19 @@ void interpolate_forward(const PixelGrid& grid, const FaceAttributes<T>& a, cons
   by_channels(a.channels, [&](auto constant) {
     const int channels = constant.value ? constant.value : a.channels;
     parallel_rows(grid, threads, [&](int, int b, int row, int end, size_t at) {
-      int64_t current = -1;
-      size_t corner[3] = {0, 0, 0};
-      for (const size_t stop = at + static_cast<size_t>(end - row) * grid.width; at < stop; ++at) {
-        T* to = out + at * channels;
-        if (face_id[at] < 0) {
-          for (int c = 0; c < channels; ++c) to[c] = T(0);
-          continue;
+      for_each_run(face_id, at, at + static_cast<size_t>(end - row) * grid.width, [&](int64_t face, size_t first, size_t last) {
+        if (face < 0) {
+          std::fill(out + first * channels, out + last * channels, T(0));
+          return;
         }
-        if (face_id[at] != current) find_corners(a, b, current = face_id[at], corner);
-        const T *w = barycentrics + 3 * at, *a0 = a.values + corner[0] * channels, *a1 = a.values + corner[1] * channels,
-                *a2 = a.values + corner[2] * channels;
-        for (int c = 0; c < channels; ++c) to[c] = w[0] * a0[c] + w[1] * a1[c] + w[2] * a2[c];
-      }
+        size_t corner[3];
+        find_corners(a, b, face, corner);
+        const T *a0 = a.values + corner[0] * channels, *a1 = a.values + corner[1] * channels, *a2 = a.values + corner[2] * channels;
+        for (size_t i = first; i < last; ++i) {
+          const T* w = barycentrics + 3 * i;
+          for (int c = 0; c < channels; ++c) out[i * channels + c] = w[0] * a0[c] + w[1] * a1[c] + w[2] * a2[c];
+        }
+      });
     });
   });
 }
@@ -49,37 +49,31 @@ void interpolate_backward(const PixelGrid& grid, const FaceAttributes<T>& a, con
   by_channels(a.channels, [&](auto constant) {
     const int channels = constant.value ? constant.value : a.channels;
     parallel_rows(grid, threads, [&](int chunk, int b, int row, int end, size_t at) {
-      int64_t current = -1;
-      size_t corner[3] = {0, 0, 0};
       std::vector<double> heap(constant.value ? 0 : 3 * channels);
-      double fixed[3 * (constant.value ? constant.value : 1)];
-      double* total = constant.value ? fixed : heap.data();
-      const auto flush = [&] {
-        for (int k = 0; k < 3 && current >= 0; ++k) sums.add(chunk, corner[k], total + k * channels);
-      };
-      for (const size_t stop = at + static_cast<size_t>(end - row) * grid.width; at < stop; ++at) {
-        T* to = grad_barycentrics + 3 * at;
-        if (face_id[at] < 0) {
-          to[0] = to[1] = to[2] = T(0);
-          continue;
+      for_each_run(face_id, at, at + static_cast<size_t>(end - row) * grid.width, [&](int64_t face, size_t first, size_t last) {
+        if (face < 0) {
+          std::fill(grad_barycentrics + 3 * first, grad_barycentrics + 3 * last, T(0));
+          return;
         }
-        if (face_id[at] != current) {
-          flush();
-          find_corners(a, b, current = face_id[at], corner);
-          std::fill_n(total, 3 * channels, 0.0);
-        }
-        const T *w = barycentrics + 3 * at, *g = grad + at * channels;
+        size_t corner[3];
+        find_corners(a, b, face, corner);
+        double fixed[3 * (constant.value ? constant.value : 1)];
+        double* total = constant.value ? fixed : heap.data();
+        std::fill_n(total, 3 * channels, 0.0);
         for (int k = 0; k < 3; ++k) {
           const T* value = a.values + corner[k] * channels;
-          T dot = T(0);
-          for (int c = 0; c < channels; ++c) {
-            dot += g[c] * value[c];
-            total[k * channels + c] += w[k] * g[c];
+          for (size_t i = first; i < last; ++i) {
+            const T w = barycentrics[3 * i + k], *g = grad + i * channels;
+            T dot = T(0);
+            for (int c = 0; c < channels; ++c) {
+              dot += g[c] * value[c];
+              total[k * channels + c] += w * g[c];
+            }
+            grad_barycentrics[3 * i + k] = dot;
           }
-          to[k] = dot;
+          sums.add(chunk, corner[k], total + k * channels);
         }
-      }
-      flush();
+      });
     });
   });
   sums.finish();

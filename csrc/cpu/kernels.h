@@ -125,7 +125,8 @@ struct ColourKernels {
 
 template <class T>
 struct VisibilityKernels {
-  // Draws one face (its FacePlanes) into a tile: where it covers a pixel, is nearer than `nearness`, and its depth is more than `behind`.
+  // Draws one face (its FacePlanes) into a tile: where it covers a pixel, is nearer than `nearness`, and its depth is more than `behind`
+  // (null: no such bound).
   void (*cover)(const void* planes, const Rect&, int stride, bool perspective, int64_t face, const T* behind, double* nearness,
                 int64_t* id);
 };

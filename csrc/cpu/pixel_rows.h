@@ -29,6 +29,18 @@ void parallel_rows(const PixelGrid& g, int threads, const Body& body) {
   });
 }
 
+// Calls body(face, first, last + 1) for the runs of pixels of [first, last) that show the same face; -1 is the background.
+template <class Body>
+void for_each_run(const int64_t* face_id, size_t first, size_t last, const Body& body) {
+  while (first < last) {
+    const int64_t face = face_id[first];
+    size_t end = first + 1;
+    while (end < last && face_id[end] == face) ++end;
+    body(face, first, end);
+    first = end;
+  }
+}
+
 inline void check_face(int64_t face, int face_count) {
   if (face >= face_count)
     throw std::invalid_argument("fragments: face " + std::to_string(face) + " is not among the " + std::to_string(face_count) + " faces");

@@ -60,21 +60,22 @@ void rasterize_tile(const Screen<T>& s, int b, int tile_x, int tile_y, const int
   alignas(64) T before[kSide * kStride];
   std::fill_n(nearness, rows * kStride, -std::numeric_limits<double>::infinity());
   std::fill_n(id, rows * kStride, int64_t(-1));
-  std::fill_n(before, rows * kStride, -std::numeric_limits<T>::infinity());
   const size_t corner = (static_cast<size_t>(b) * s.height + tile_y) * s.width + tile_x;
-  if (behind)
+  if (behind) {
+    std::fill_n(before, rows * kStride, std::numeric_limits<T>::infinity());
     for (int row = 0; row < rows; ++row)
       for (int i = 0; i < columns; ++i) {
         const T layer = behind[corner + static_cast<size_t>(row) * s.width + i];
         before[row * kStride + i] = layer > 0 ? layer : std::numeric_limits<T>::infinity();
       }
+  }
   for (int i = 0; i < count; ++i) {
     double x[3], y[3], z[3] = {1, 1, 1};
     const double area = drawn_area(s, b, faces[i], false, x, y, z);
     const Extent e = centres_of(x, y, tile_x, tile_y, tile_x + columns - 1, tile_y + rows - 1);
     const FacePlanes planes = face_planes(x, y, z, area, tile_x, tile_y, settings.perspective);
     const Rect r{e.x.first - tile_x, e.y.first - tile_y, round_up(e.x.last - e.x.first + 1), e.y.last - e.y.first + 1};
-    kernels.cover(&planes, r, kStride, settings.perspective, faces[i], before, nearness, id);
+    kernels.cover(&planes, r, kStride, settings.perspective, faces[i], behind ? before : nullptr, nearness, id);
   }
   for (int row = 0; row < rows; ++row) {
     const size_t to = corner + static_cast<size_t>(row) * s.width;

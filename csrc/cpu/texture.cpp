@@ -42,17 +42,21 @@ class Sampler {
   std::vector<TextureLevel> levels_;
 };
 
+// Texel indices are integers: beyond this many repeats they would overflow, and floating point resolves no texel any more.
+constexpr double kFarthest = 1e9;
+
 template <class T>
-void check_finite(const T* uv, size_t count) {
+void check_uv(const T* uv, size_t count) {
   for (size_t i = 0; i < count; ++i)
-    if (!std::isfinite(uv[i])) throw std::invalid_argument("uv: expected finite coordinates, got one that is not");
+    if (!(std::abs(uv[i]) <= kFarthest))
+      throw std::invalid_argument("uv: expected finite coordinates of size at most 1e9, got " + std::to_string(uv[i]));
 }
 
 }  // namespace
 
 template <class T>
 void texture_forward(const PixelGrid& grid, const Texture<T>& texture, const T* uv, const T* lod, int threads, T* out) {
-  check_finite(uv, 2 * static_cast<size_t>(grid.batch) * grid.height * grid.width);
+  check_uv(uv, 2 * static_cast<size_t>(grid.batch) * grid.height * grid.width);
   const Sampler<T> sampler(grid, texture);
   by_channels(texture.channels, [&](auto constant) {
     const int channels = constant.value ? constant.value : texture.channels;

@@ -32,14 +32,18 @@ struct Taps {
   T weight[4], du[4], dv[4];
 };
 
+// By truncation: not every SIMD level has an instruction for floor.
 template <class T>
-RNDR_HD long long wrap_texel(T index, int size, bool repeat) {
-  if (repeat) {
-    const T inside = index - __builtin_floor(index / T(size)) * T(size);
-    const long long i = static_cast<long long>(inside);
-    return i < size ? (i < 0 ? 0 : i) : size - 1;  // the division may have rounded up
-  }
-  return index < T(0) ? 0 : (index > T(size - 1) ? size - 1 : static_cast<long long>(index));
+RNDR_HD long long floor_texel(T position) {
+  const long long towards_zero = static_cast<long long>(position);
+  return towards_zero - (T(towards_zero) > position);
+}
+
+RNDR_HD long long wrap_texel(long long index, int size, bool repeat) {
+  if (index >= 0 && index < size) return index;
+  if (!repeat) return index < 0 ? 0 : size - 1;
+  const long long rest = index % size;
+  return rest < 0 ? rest + size : rest;
 }
 
 template <class T>
@@ -47,14 +51,15 @@ RNDR_HD Taps<T> texture_taps(const TextureLayout& t, const TextureLevel& l, T u,
   Taps<T> taps;
   const T shift = t.nearest ? T(0) : T(0.5);
   const T x = u * T(l.width) - shift, y = (T(1) - v) * T(l.height) - shift;
-  const T ix = __builtin_floor(x), iy = __builtin_floor(y);
-  const T fx = t.nearest ? T(0) : x - ix, fy = t.nearest ? T(0) : y - iy;
+  const long long ix = floor_texel(x), iy = floor_texel(y);
+  const T fx = t.nearest ? T(0) : x - T(ix), fy = t.nearest ? T(0) : y - T(iy);
   const T sx = t.nearest ? T(0) : T(l.width), sy = t.nearest ? T(0) : -T(l.height);
+  const long long columns[2] = {wrap_texel(ix, l.width, t.repeat), wrap_texel(ix + 1, l.width, t.repeat)};
+  const long long rows[2] = {wrap_texel(iy, l.height, t.repeat), wrap_texel(iy + 1, l.height, t.repeat)};
   for (int k = 0; k < 4; ++k) {
-    const bool right = k & 1, below = k & 2;
-    const long long column = wrap_texel(ix + T(right), l.width, t.repeat), row = wrap_texel(iy + T(below), l.height, t.repeat);
+    const int right = k & 1, below = k >> 1;
     const T wx = right ? fx : T(1) - fx, wy = below ? fy : T(1) - fy;
-    taps.texel[k] = l.start + row * l.width + column;
+    taps.texel[k] = l.start + rows[below] * l.width + columns[right];
     taps.weight[k] = wx * wy;
     taps.du[k] = (right ? sx : -sx) * wy;
     taps.dv[k] = wx * (below ? sy : -sy);

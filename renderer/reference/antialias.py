@@ -22,7 +22,8 @@ class _View:
         self.faces = faces.tolist()
         self.owners: dict[tuple[int, int], list[int]] = defaultdict(list)
         for i, face in enumerate(self.faces):
-            if all(self.points[v][2] > 0 for v in face):
+            # A face that names a vertex twice has no edges.
+            if len(set(face)) == 3 and all(self.points[v][2] > 0 for v in face):
                 for k in range(3):
                     a, b = face[k], face[(k + 1) % 3]
                     self.owners[min(a, b), max(a, b)].append(i)
