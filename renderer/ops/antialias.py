@@ -26,9 +26,7 @@ def _outputs(image: Tensor) -> tuple[Tensor, Tensor]:
 
 
 @torch.library.impl(native.LIBRARY, "antialias", "CPU")
-def _forward(
-    image: Tensor, vertices: Tensor, faces: Tensor, face_id: Tensor, depth: Tensor
-) -> tuple[Tensor, Tensor]:
+def _forward(image: Tensor, vertices: Tensor, faces: Tensor, face_id: Tensor, depth: Tensor) -> tuple[Tensor, Tensor]:
     image, vertices, faces, face_id, depth = native.contiguous(image, vertices, faces, face_id, depth)
     out, crossings = _outputs(image)
     _C.antialias_forward(
@@ -69,9 +67,7 @@ def _backward(
     return grad_image, grad_vertices
 
 
-def _fake(
-    image: Tensor, vertices: Tensor, faces: Tensor, face_id: Tensor, depth: Tensor
-) -> tuple[Tensor, Tensor]:
+def _fake(image: Tensor, vertices: Tensor, faces: Tensor, face_id: Tensor, depth: Tensor) -> tuple[Tensor, Tensor]:
     return _outputs(image)
 
 

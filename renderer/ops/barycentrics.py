@@ -1,7 +1,7 @@
 """Where on its face each pixel lies: `renderer::barycentrics`.
 
-Takes the faces and depths that `renderer::rasterize` found. The depth is handed through, so that a layer and the next one
-behind it are told apart exactly; what the op adds is its derivative.
+Takes the faces and depths that `renderer::rasterize` found. The depth is handed through, so that a layer and the next
+one behind it are told apart exactly; what the op adds is its derivative.
 """
 
 from __future__ import annotations
@@ -64,9 +64,7 @@ def _backward(
     return grad_vertices
 
 
-def _fake(
-    vertices: Tensor, faces: Tensor, face_id: Tensor, depth: Tensor, perspective: bool
-) -> tuple[Tensor, Tensor]:
+def _fake(vertices: Tensor, faces: Tensor, face_id: Tensor, depth: Tensor, perspective: bool) -> tuple[Tensor, Tensor]:
     return vertices.new_empty(*face_id.shape, 3), depth.new_empty(depth.shape)
 
 
