@@ -52,6 +52,13 @@ void check_uv(const T* uv, size_t count) {
       throw std::invalid_argument("uv: expected finite coordinates of size at most 1e9, got " + std::to_string(uv[i]));
 }
 
+template <class T>
+bool is_zero(const T* values, int count) {
+  for (int i = 0; i < count; ++i)
+    if (values[i] != T(0)) return false;
+  return true;
+}
+
 }  // namespace
 
 template <class T>
@@ -86,13 +93,19 @@ void texture_backward(const PixelGrid& grid, const Texture<T>& texture, const T*
     parallel_rows(grid, threads, [&](int, int b, int row, int end, size_t at) {
       const T* texels = texture.texels + sampler.base(b) * channels;
       for (const size_t stop = at + static_cast<size_t>(end - row) * grid.width; at < stop; ++at) {
+        const T* g = grad + at * channels;
+        if (is_zero(g, channels)) {  // such as all of the background
+          grad_uv[2 * at] = grad_uv[2 * at + 1] = T(0);
+          if (texture.layout.levels > 1) grad_lod[at] = T(0);
+          continue;
+        }
         const Lookup<T> l = sampler.lookup(uv, lod, at);
         T du = T(0), dv = T(0), dlod = T(0);
         for (int i = 0; i < l.levels; ++i)
           for (int k = 0; k < 4; ++k) {
             const T* from = texels + l.taps[i].texel[k] * channels;
             T dot = T(0);
-            for (int c = 0; c < channels; ++c) dot += grad[at * channels + c] * from[c];
+            for (int c = 0; c < channels; ++c) dot += g[c] * from[c];
             const T w = sampler.level_weight(l, i) * dot;
             du += w * l.taps[i].du[k];
             dv += w * l.taps[i].dv[k];
@@ -112,6 +125,7 @@ void texture_backward(const PixelGrid& grid, const Texture<T>& texture, const T*
       size_t at = 0;
       for (int b = 0; b < grid.batch; ++b)
         for (size_t i = 0; i < static_cast<size_t>(grid.height) * grid.width; ++i, ++at) {
+          if (is_zero(grad + at * channels, channels)) continue;
           const Lookup<T> l = sampler.lookup(uv, lod, at);
           for (int level = 0; level < l.levels; ++level)
             for (int k = 0; k < 4; ++k) {

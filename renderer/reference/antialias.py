@@ -79,7 +79,7 @@ def _crossings(vertices: Tensor, faces: Tensor, face_id: Tensor, depth: Tensor) 
     view = _View(vertices, faces)
     ids, depths = face_id.tolist(), depth.tolist()
     height, width = face_id.shape
-    found = []
+    found: list[tuple[int, ...]] = []
     for y in range(height):
         for x in range(width):
             for dx, dy in ((1, 0), (0, 1)):

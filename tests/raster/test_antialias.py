@@ -124,7 +124,6 @@ def test_gradient_along_smooth_deformations(name: str) -> None:
         numeric[i] = (weights * (up - down)).sum() / (2 * step)
     assert leaf.grad is not None
     cosine = torch.nn.functional.cosine_similarity(leaf.grad, numeric, dim=0)
-    print("COS", name, cosine.item(), (leaf.grad.norm() / numeric.norm()).item())
     assert cosine > 0.99
     assert leaf.grad.norm() / numeric.norm() == pytest.approx(1, abs=0.1)
 
