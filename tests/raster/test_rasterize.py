@@ -129,6 +129,7 @@ def test_zero_area_faces_are_not_drawn_and_give_no_nan() -> None:
     assert torch.isfinite(vertices.grad).all()
 
 
+@pytest.mark.slow  # a gigabyte of faces
 def test_face_numbers_are_integers() -> None:
     # More faces than float32 can number (2^24); all but the last lie outside the image.
     count = 2**24 + 3
