@@ -4,7 +4,6 @@ from renderer.raster.antialias import antialias
 from renderer.raster.clip import clip_near
 from renderer.raster.coverage import soft_silhouette
 from renderer.raster.interpolate import interpolate
-from renderer.raster.pipeline import SoftRenderer
 from renderer.raster.project import project_mesh
 from renderer.raster.rasterize import Fragments, rasterize
 from renderer.raster.soft_render import soft_render
@@ -12,7 +11,6 @@ from renderer.raster.texture import texture
 
 __all__ = [
     "Fragments",
-    "SoftRenderer",
     "antialias",
     "clip_near",
     "interpolate",

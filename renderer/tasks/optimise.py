@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from renderer.raster.pipeline import SoftRenderer
+from renderer.shading.soft_renderer import SoftRenderer
 from renderer.scene.camera import Camera
 from renderer.scene.mesh import Mesh
 from renderer.scene.remesh import remesh

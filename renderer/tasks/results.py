@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from renderer.raster.pipeline import SoftRenderer
+from renderer.shading.soft_renderer import SoftRenderer
 from renderer.scene.mesh import Mesh
 from renderer.scene.views import Views
 from renderer.tasks.optimise import SCALE

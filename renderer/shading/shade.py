@@ -1,0 +1,59 @@
+"""From normals, positions, albedo and lights to light that reaches the eye; what both renderers share."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from renderer.scene.camera import Camera
+from renderer.scene.lights import Lights, PointLight
+from renderer.shading.reflection import blinn_phong, lambert
+from renderer.shading.surface import Surface, of_material
+
+
+def is_shiny(surface: Surface) -> bool:
+    """Whether some material has a highlight, or may learn one."""
+    return any(m.specular.requires_grad or bool((m.specular != 0).any()) for m in surface.materials)
+
+
+def needs_points(surface: Surface, camera: Camera, lights: Lights | None) -> bool:
+    """Whether shading looks at where the surface is."""
+    if lights is None:
+        return False
+    return any(isinstance(light, PointLight) for light in lights) or is_shiny(surface)
+
+
+def shade(
+    surface: Surface,
+    camera: Camera,
+    lights: Lights | None,
+    *,
+    albedo: Float[Tensor, "B *points 3"],
+    normals: Float[Tensor, "B *points 3"],
+    points: Float[Tensor, "B *points 3"],
+    material_ids: Int[Tensor, "B *points"] | None,
+) -> Float[Tensor, "B *points 3"]:
+    """The colour of surface points, linear RGB: albedo · lambert + specular · blinn_phong; albedo without lights.
+
+    `normals` need not have unit length; `points` are looked at only where `needs_points` says so.
+    """
+    if lights is None:
+        return albedo
+    normals = torch.nn.functional.normalize(normals, dim=-1)
+    colour = albedo * lambert(normals, points, lights)
+    if is_shiny(surface):
+        specular = of_material(surface, material_ids, lambda m: m.specular, normals)
+        shininess = of_material(surface, material_ids, lambda m: m.shininess, normals)
+        highlight = blinn_phong(normals, points, to_eye(camera, points), lights, shininess=shininess)
+        colour = colour + specular * highlight
+    return colour
+
+
+def to_eye(camera: Camera, points: Float[Tensor, "B *points 3"]) -> Float[Tensor, "#B *#points 3"]:
+    """Unit directions from points to the eye; of an orthographic camera they are all the same."""
+    singles = [1] * (points.ndim - 2)
+    if camera.projection == "orthographic":
+        return -camera.world_to_camera.reshape(-1, 4, 4)[:, 2, :3].reshape(-1, *singles, 3)
+    offset = camera.centre.reshape(-1, *singles, 3) - points
+    return torch.nn.functional.normalize(offset, dim=-1)
