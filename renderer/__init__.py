@@ -1,10 +1,8 @@
 """A differentiable rendering engine: algorithms relaxed by perturbation, in PyTorch."""
 
 from renderer import losses, raster, reference, relax, scene, shading
-from renderer.scene import Camera, Mesh, MeshBatch
-from renderer.scene.material import Material
+from renderer.scene import Camera, Lights, Material, Mesh, MeshBatch, Scene
 from renderer.shading import HardRenderer, SoftRenderer
-from renderer.scene.lights import Lights
 
 __version__ = "0.1.0"
 
@@ -15,6 +13,7 @@ __all__ = [
     "Material",
     "Mesh",
     "MeshBatch",
+    "Scene",
     "SoftRenderer",
     "losses",
     "raster",

@@ -228,11 +228,11 @@ class Mesh:
     # -- files -------------------------------------------------------------------------------------------------------
 
     @classmethod
-    def load(cls, path: str | Path, *, dtype: torch.dtype = torch.float32) -> Mesh:
+    def load(cls, path: str | Path, *, appearance: bool = True, dtype: torch.dtype = torch.float32) -> Mesh:
         """Read OBJ, PLY, STL, OFF or GLB; see :func:`renderer.scene.files.load_mesh`."""
         from renderer.scene.files import load_mesh
 
-        return load_mesh(path, dtype=dtype)
+        return load_mesh(path, appearance=appearance, dtype=dtype)
 
     def save(self, path: str | Path) -> None:
         """Write OBJ, PLY, STL, OFF or GLB, by extension; see :func:`renderer.scene.files.save_mesh`."""

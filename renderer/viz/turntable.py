@@ -15,9 +15,10 @@ from torch import Tensor
 from renderer.raster.rasterize import rasterize
 from renderer.scene.camera import Camera
 from renderer.scene.mesh import Mesh
+from renderer.scene.pose import upright_axes
 from renderer.viz.image import from_srgb, to_uint8
 from renderer.viz.shading import ShadedMesh, split_creases
-from renderer.viz.viewer import Vector, upright_axes
+from renderer.viz.viewer import Vector
 
 # Each pixel is the mean of a square of samples this wide: smooth outlines and shading.
 SUPERSAMPLING = 2
