@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := $(shell find csrc -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name CMakeLists.txt)
 OUT ?= out/creature
 
-.PHONY: demo test test-all lint bench clean
+.PHONY: demo test test-all lint bench bench-reconstruct clean
 
 demo: $(VENV)/.run
 	$(BIN)/renderer reconstruct scenes/creature --out $(OUT) --overwrite
@@ -24,6 +24,9 @@ lint: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m tests.bench.run
+
+bench-reconstruct: $(VENV)/.dev
+	$(BIN)/python -m tests.bench.reconstruct
 
 # What the command line needs.
 $(VENV)/.run: $(VENV)/.created pyproject.toml constraints.txt $(SOURCES)

@@ -5,11 +5,15 @@
 #include <cstdint>
 #include <limits>
 
+#include "cpu/antialias.h"
+#include "cpu/barycentrics.h"
 #include "cpu/depth_softmax.h"
 #include "cpu/face_coverage.h"
+#include "cpu/interpolate.h"
 #include "cpu/kernels.h"
 #include "cpu/outline_coverage.h"
 #include "cpu/rasterize.h"
+#include "cpu/texture.h"
 
 namespace nb = nanobind;
 using namespace rndr;
@@ -121,12 +125,99 @@ void bind_depth_softmax(nb::module_& m) {
 }
 
 void bind_rasterize(nb::module_& m) {
-  m.def("rasterize", [](RNDR_SCREEN_ARGS, bool perspective, bool cull_back_faces, int threads, Address face_id,
-                        Address barycentrics, Address depth) {
+  m.def("rasterize", [](RNDR_SCREEN_ARGS, bool perspective, bool cull_back_faces, int threads, const std::string& level, Address behind,
+                        Address face_id, Address depth) {
     nb::gil_scoped_release released;
     by_dtype(is_double, [&](auto t) {
       using T = decltype(t);
-      rasterize<T>(RNDR_SCREEN(T), perspective, cull_back_faces, threads, at<int64_t>(face_id), at<T>(barycentrics), at<T>(depth));
+      rasterize<T>(RNDR_SCREEN(T), {perspective, cull_back_faces, level.c_str(), threads}, at<const T>(behind), at<int64_t>(face_id),
+                   at<T>(depth));
+    });
+  });
+  m.def("barycentrics_forward", [](RNDR_SCREEN_ARGS, bool perspective, int threads, Address face_id, Address barycentrics) {
+    nb::gil_scoped_release released;
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      barycentrics_forward<T>(RNDR_SCREEN(T), at<const int64_t>(face_id), perspective, threads, at<T>(barycentrics));
+    });
+  });
+  m.def("barycentrics_backward", [](RNDR_SCREEN_ARGS, bool perspective, int threads, Address face_id, Address grad_barycentrics,
+                                    Address grad_depth, Address grad_vertices) {
+    nb::gil_scoped_release released;
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      barycentrics_backward<T>(RNDR_SCREEN(T), at<const int64_t>(face_id), perspective, threads, at<const T>(grad_barycentrics),
+                               at<const T>(grad_depth), at<T>(grad_vertices));
+    });
+  });
+}
+
+#define RNDR_INTERPOLATE_ARGS                                                                                                         \
+  int batch, int height, int width, Address values, Address faces, int count, int face_count, int channels, bool is_double, int threads, \
+      Address face_id, Address barycentrics
+#define RNDR_FACE_ATTRIBUTES(T) \
+  FaceAttributes<T> { at<const T>(values), at<const int64_t>(faces), count, face_count, channels }
+
+void bind_interpolate(nb::module_& m) {
+  m.def("interpolate_forward", [](RNDR_INTERPOLATE_ARGS, Address out) {
+    nb::gil_scoped_release released;
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      interpolate_forward<T>({batch, height, width}, RNDR_FACE_ATTRIBUTES(T), at<const int64_t>(face_id), at<const T>(barycentrics),
+                             threads, at<T>(out));
+    });
+  });
+  m.def("interpolate_backward", [](RNDR_INTERPOLATE_ARGS, Address grad, Address grad_values, Address grad_barycentrics) {
+    nb::gil_scoped_release released;
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      interpolate_backward<T>({batch, height, width}, RNDR_FACE_ATTRIBUTES(T), at<const int64_t>(face_id), at<const T>(barycentrics),
+                              at<const T>(grad), threads, at<T>(grad_values), at<T>(grad_barycentrics));
+    });
+  });
+}
+
+#define RNDR_TEXTURE_ARGS                                                                                                            \
+  int batch, int height, int width, Address texels, int textures, long long count, int channels, int texture_height, int texture_width, \
+      int levels, bool nearest, bool repeat, bool is_double, int threads, Address uv, Address lod
+#define RNDR_TEXTURE(T) \
+  Texture<T> { at<const T>(texels), textures, count, channels, {texture_height, texture_width, levels, nearest, repeat} }
+
+void bind_texture(nb::module_& m) {
+  m.def("texture_forward", [](RNDR_TEXTURE_ARGS, Address out) {
+    nb::gil_scoped_release released;
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      texture_forward<T>({batch, height, width}, RNDR_TEXTURE(T), at<const T>(uv), at<const T>(lod), threads, at<T>(out));
+    });
+  });
+  m.def("texture_backward", [](RNDR_TEXTURE_ARGS, Address grad, Address grad_uv, Address grad_texels, Address grad_lod) {
+    nb::gil_scoped_release released;
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      texture_backward<T>({batch, height, width}, RNDR_TEXTURE(T), at<const T>(uv), at<const T>(lod), at<const T>(grad), threads,
+                          at<T>(grad_uv), at<T>(grad_texels), at<T>(grad_lod));
+    });
+  });
+}
+
+void bind_antialias(nb::module_& m) {
+  m.def("antialias_forward", [](RNDR_SCREEN_ARGS, int threads, Address face_id, Address depth, Address image, int channels,
+                                Address crossings, Address out) {
+    nb::gil_scoped_release released;
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      antialias_forward<T>(RNDR_SCREEN(T), at<const int64_t>(face_id), at<const T>(depth), at<const T>(image), channels, threads,
+                           at<int32_t>(crossings), at<T>(out));
+    });
+  });
+  m.def("antialias_backward", [](RNDR_SCREEN_ARGS, int threads, Address image, int channels, Address crossings, Address grad,
+                                 Address grad_image, Address grad_vertices) {
+    nb::gil_scoped_release released;
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      antialias_backward<T>(RNDR_SCREEN(T), at<const T>(image), channels, threads, at<const int32_t>(crossings), at<const T>(grad),
+                            at<T>(grad_image), at<T>(grad_vertices));
     });
   });
 }
@@ -162,5 +253,8 @@ NB_MODULE(_C, m) {
   bind_outline_coverage(m);
   bind_depth_softmax(m);
   bind_rasterize(m);
+  bind_interpolate(m);
+  bind_texture(m);
+  bind_antialias(m);
   bind_relax(m);
 }

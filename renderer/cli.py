@@ -9,11 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
-import tyro
-
 from renderer.scene.errors import DataError
-from renderer.tasks import Settings, reconstruct
-from renderer.tasks.interrupt import Stopped
+
+try:
+    import tyro
+
+    from renderer.tasks import Settings, reconstruct
+    from renderer.tasks.interrupt import Stopped
+except ModuleNotFoundError as missing:
+    sys.exit(f"renderer: the command line needs the package {missing.name}: pip install 'renderer[tasks]'")
 
 BAD_INPUT = 2  # exit status; 128 + the signal's number after an interruption, as shells have it
 

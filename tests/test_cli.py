@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -121,3 +123,10 @@ def test_help(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
         main(arguments)
     assert exit_status.value.code == 0
     assert "reconstruct" in capsys.readouterr().out
+
+
+def test_a_missing_extra_is_one_line() -> None:
+    code = "import sys; sys.modules['tyro'] = None; import renderer.cli"
+    result = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True)
+    assert result.returncode == 1
+    assert result.stderr.strip() == "renderer: the command line needs the package tyro: pip install 'renderer[tasks]'"

@@ -12,6 +12,8 @@ RNDR_NAMESPACE_BEGIN
 
 template <class T>
 ColourKernels<T> colour_kernels();  // cpu/colour_kernels.cpp
+template <class T>
+VisibilityKernels<T> visibility_kernels();  // cpu/visibility_kernels.cpp
 
 namespace {
 
@@ -256,6 +258,7 @@ template <class T>
 KernelTable<T> kernel_table() {
   return {{z_kernel<T>, backward_kernel<T>, reduce_kernel<T>, nearest_segment_kernel<T>},
           colour_kernels<T>(),
+          visibility_kernels<T>(),
           distribution_kernels<T>(Distributions{}),
           t_conorm_kernels<T>(TConorms{})};
 }

@@ -4,6 +4,7 @@
 // the first-level cache: geometry -> distribution -> T-conorm. The loops are compiled per distribution and per T-conorm
 // rather than for every pair of them: 18 + 9 kernels instead of 162, at the price of a few cache-hot loads a pixel.
 #pragma once
+#include <cstdint>
 
 namespace rndr {
 
@@ -123,9 +124,18 @@ struct ColourKernels {
 };
 
 template <class T>
+struct VisibilityKernels {
+  // Draws one face (its FacePlanes) into a tile: where it covers a pixel, is nearer than `nearness`, and its depth is more than `behind`
+  // (null: no such bound).
+  void (*cover)(const void* planes, const Rect&, int stride, bool perspective, int64_t face, const T* behind, double* nearness,
+                int64_t* id);
+};
+
+template <class T>
 struct KernelTable {
   GeometryKernels<T> geometry;
   ColourKernels<T> colour;
+  VisibilityKernels<T> visibility;
   const DistributionKernels<T>* distributions;
   const TConormKernels<T>* t_conorms;
 };

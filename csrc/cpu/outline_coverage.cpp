@@ -36,7 +36,7 @@ void describe(const OutlinePiece& p, double x, double y, int32_t out[4]) {
 }
 
 template <class T>
-void forward_view(const Screen<T>& s, int b, const Plan<T>& plan, const EdgeGroups& edges, int threads, T* value, T* distance,
+void forward_view(const Screen<T>& s, int b, const Plan<T>& plan, const EdgeGroups* edges, int threads, T* value, T* distance,
                   int32_t* nearest) {
   const Outline<T> outline(s, b, edges, plan.radius, threads);
   std::vector<Box> boxes(outline.pieces.size());
@@ -149,7 +149,10 @@ void outline_coverage_forward(const Screen<T>& s, const T* parameters, const Cov
                               int32_t* nearest) {
   check_screen(s);
   const Plan<T> plan(parameters, settings);
-  const EdgeGroups edges = group_edges(s.faces, s.face_count, s.vertex_count);
+  // Shared by the views; a single view forms them beside its other parts.
+  EdgeGroups shared;
+  if (s.batch > 1) shared = group_edges(s.faces, s.face_count, s.vertex_count);
+  const EdgeGroups* edges = s.batch > 1 ? &shared : nullptr;
   const ThreadSplit threads(s.batch, settings.threads);
   parallel_items(s.batch, threads.views,
                  [&](int b) { forward_view(s, b, plan, edges, threads.inside, value, distance, nearest); });

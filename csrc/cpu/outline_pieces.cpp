@@ -63,7 +63,7 @@ EdgeGroups group_edges(const int64_t* faces, int face_count, int vertex_count) {
 }
 
 template <class T>
-Outline<T>::Outline(const Screen<T>& screen, int view, const EdgeGroups& edges, double radius, int threads)
+Outline<T>::Outline(const Screen<T>& screen, int view, const EdgeGroups* edges, double radius, int threads)
     : screen_(screen), view_(view) {
   set_domain(radius);
   const int count = screen.face_count;
@@ -79,9 +79,12 @@ Outline<T>::Outline(const Screen<T>& screen, int view, const EdgeGroups& edges, 
       if (side_[f]) boxes[f] = face_box(screen_, view_, static_cast<int>(f), 0);
     }
   });
-  faces_ = bin_boxes(grid_over(domain_, count), boxes);
-  fill_mask(boxes, threads);
-  find_candidates(edges);
+  // Three parts that need only the boxes and the sides.
+  parallel_items(3, threads, [&](int part) {
+    if (part == 0) fill_mask(boxes);
+    if (part == 1) find_candidates(edges ? *edges : group_edges(screen_.faces, count, screen_.vertex_count));
+    if (part == 2) faces_ = bin_boxes(grid_over(domain_, count), boxes);
+  });
 
   std::vector<Box> candidate_boxes(candidates_.size());
   for (size_t i = 0; i < candidates_.size(); ++i) {
@@ -115,29 +118,23 @@ void Outline<T>::set_domain(double radius) {
   if (!(domain_.x1 > domain_.x0) || !(domain_.y1 > domain_.y0)) domain_ = {0, 0, 1, 1};  // nothing in sight
 }
 
-// Bands of rows share no pixel; every band walks over all faces, which costs a comparison each.
 template <class T>
-void Outline<T>::fill_mask(const std::vector<Box>& boxes, int threads) {
-  const int width = screen_.width, height = screen_.height, bands = threads > 1 ? 4 * threads : 1;
+void Outline<T>::fill_mask(const std::vector<Box>& boxes) {
+  const int width = screen_.width, height = screen_.height;
   mask.assign(static_cast<size_t>(width) * height, 0);
-  parallel_items(bands, threads, [&](int band) {
-    const int top = static_cast<int>(static_cast<long>(height) * band / bands);
-    const int bottom = static_cast<int>(static_cast<long>(height) * (band + 1) / bands) - 1;
-    for (int face = 0; face < screen_.face_count; ++face) {
-      const Box& box = boxes[face];
-      if (box.y1 < top || box.y0 > bottom + 1) continue;
-      const PixelRange columns = centres_within(box.x0, box.x1, 0, width - 1), rows = centres_within(box.y0, box.y1, top, bottom);
-      if (columns.first > columns.last || rows.first > rows.last) continue;
-      double x[3], y[3];
-      screen_.corners(view_, face, x, y);
-      const TriangleSides sides(x, y, side_[face]);
-      for (int row = rows.first; row <= rows.last; ++row) {
-        unsigned char* m = mask.data() + static_cast<size_t>(row) * width;
-        for (int column = columns.first; column <= columns.last; ++column)
-          m[column] |= static_cast<unsigned char>(sides.contain(column + 0.5, row + 0.5));
-      }
+  for (int face = 0; face < screen_.face_count; ++face) {
+    const Box& box = boxes[face];
+    const PixelRange columns = centres_within(box.x0, box.x1, 0, width - 1), rows = centres_within(box.y0, box.y1, 0, height - 1);
+    if (columns.first > columns.last || rows.first > rows.last) continue;
+    double x[3], y[3];
+    screen_.corners(view_, face, x, y);
+    const TriangleSides sides(x, y, side_[face]);
+    for (int row = rows.first; row <= rows.last; ++row) {
+      unsigned char* m = mask.data() + static_cast<size_t>(row) * width;
+      for (int column = columns.first; column <= columns.last; ++column)
+        m[column] |= static_cast<unsigned char>(sides.contain(column + 0.5, row + 0.5));
     }
-  });
+  }
 }
 
 template <class T>

@@ -26,7 +26,8 @@ template <class T>
 class Outline {
  public:
   // Pieces within `radius` of the image, and the hard mask (H, W): 1 where the pixel centre lies in a face.
-  Outline(const Screen<T>& screen, int view, const EdgeGroups& edges, double radius, int threads);
+  // edges: of the faces, if the caller has them already, else null.
+  Outline(const Screen<T>& screen, int view, const EdgeGroups* edges, double radius, int threads);
 
   std::vector<OutlinePiece> pieces;
   std::vector<unsigned char> mask;
@@ -38,7 +39,7 @@ class Outline {
   };
 
   void set_domain(double radius);
-  void fill_mask(const std::vector<Box>& boxes, int threads);
+  void fill_mask(const std::vector<Box>& boxes);
   void find_candidates(const EdgeGroups& edges);
   void cut(const Candidate& candidate, int index, const Bins& bins, std::vector<int>& seen, std::vector<OutlinePiece>& out) const;
   bool covered(double x, double y) const;

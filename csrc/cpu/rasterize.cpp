@@ -1,71 +1,109 @@
 #include "cpu/rasterize.h"
 
+#include <limits>
+
 #include "cpu/coverage_plan.h"
-#include "math/triangle.h"
+#include "raster/visibility.h"
 #include "support/parallel.h"
 
 namespace rndr {
 namespace {
 
-constexpr int kTile = 32;
+constexpr int kSide = 32;                // of a tile
+constexpr int kStride = kSide + kLanes;  // rows are rounded up to whole lanes
+constexpr int kFaces = 1024;             // in a chunk
+
+// Twice the signed area on the screen, 0 for a face that is not drawn. y points down: a face that is counter-clockwise seen from
+// outside has a negative area.
+template <class T>
+double drawn_area(const Screen<T>& s, int b, int face, bool cull_back_faces, double x[3], double y[3], double z[3]) {
+  for (int k = 0; k < 3; ++k) {
+    const T* v = s.view(b) + 3 * s.faces[3 * static_cast<size_t>(face) + k];
+    x[k] = v[0], y[k] = v[1], z[k] = v[2];
+    if (!(z[k] > 0)) return 0;
+  }
+  const double area = (x[1] - x[0]) * (y[2] - y[0]) - (y[1] - y[0]) * (x[2] - x[0]);
+  return cull_back_faces && area > 0 ? 0 : area;
+}
+
+struct Extent {
+  PixelRange x, y;
+  bool empty() const { return x.first > x.last || y.first > y.last; }
+};
+
+Extent centres_of(const double x[3], const double y[3], int left, int top, int right, int bottom) {
+  return {centres_within(std::min({x[0], x[1], x[2]}), std::max({x[0], x[1], x[2]}), left, right),
+          centres_within(std::min({y[0], y[1], y[2]}), std::max({y[0], y[1], y[2]}), top, bottom)};
+}
 
 template <class T>
-void rasterize_tile(const Screen<T>& s, int b, int tile_x, int tile_y, const int* faces, int count, bool perspective,
-                    bool cull_back_faces, int64_t* face_id, T* barycentrics, T* depth) {
-  const int right = std::min(tile_x + kTile, s.width) - 1, bottom = std::min(tile_y + kTile, s.height) - 1;
-  for (int i = 0; i < count; ++i) {
-    const int face = faces[i];
-    double x[3], y[3], z[3];
-    s.corners(b, face, x, y);
-    for (int k = 0; k < 3; ++k) z[k] = s.view(b)[3 * s.faces[3 * static_cast<size_t>(face) + k] + 2];
-    const double area = (x[1] - x[0]) * (y[2] - y[0]) - (y[1] - y[0]) * (x[2] - x[0]);
-    // y points down: a face that is counter-clockwise seen from outside has a negative area on the screen.
-    if (area == 0 || (cull_back_faces && area > 0)) continue;
-    const Box box = face_box(s, b, face, 0);
-    const PixelRange xs = centres_within(box.x0, box.x1, tile_x, right), ys = centres_within(box.y0, box.y1, tile_y, bottom);
-    const TriangleSides sides(x, y, area > 0 ? 1 : -1);
-    for (int row = ys.first; row <= ys.last; ++row)
-      for (int column = xs.first; column <= xs.last; ++column) {
-        const double px = column + 0.5, py = row + 0.5;
-        double w[3];
-        for (int k = 0; k < 3; ++k) w[k] = sides.area((k + 1) % 3, px, py);  // the edge opposite to vertex k
-        if (w[0] < 0 || w[1] < 0 || w[2] < 0) continue;
-        if (perspective)
-          for (int k = 0; k < 3; ++k) w[k] /= z[k];
-        const double total = w[0] + w[1] + w[2];
-        double here = 0;
-        for (int k = 0; k < 3; ++k) here += w[k] / total * z[k];
-        const size_t at = (static_cast<size_t>(b) * s.height + row) * s.width + column;
-        if (face_id[at] >= 0 && !(T(here) < depth[at])) continue;
-        face_id[at] = face;
-        depth[at] = T(here);
-        for (int k = 0; k < 3; ++k) barycentrics[3 * at + k] = T(w[k] / total);
+Bins bin_faces(const Screen<T>& s, int b, bool cull_back_faces, int threads) {
+  std::vector<Box> boxes(s.face_count);
+  parallel_chunks(s.face_count, kFaces, threads, [&](long begin, long end) {
+    for (long f = begin; f < end; ++f) {
+      double x[3], y[3], z[3];
+      boxes[f] = {0, 0, -1, -1};
+      if (drawn_area(s, b, static_cast<int>(f), cull_back_faces, x, y, z) == 0) continue;
+      const Extent e = centres_of(x, y, 0, 0, s.width - 1, s.height - 1);
+      if (!e.empty()) boxes[f] = {e.x.first + 0.5, e.y.first + 0.5, e.x.last + 0.5, e.y.last + 0.5};
+    }
+  });
+  return bin_boxes({0, 0, kSide, kSide, (s.width + kSide - 1) / kSide, (s.height + kSide - 1) / kSide}, boxes);
+}
+
+template <class T>
+void rasterize_tile(const Screen<T>& s, int b, int tile_x, int tile_y, const int* faces, int count, const VisibilityKernels<T>& kernels,
+                    const RasterizeSettings& settings, const T* behind, int64_t* face_id, T* depth) {
+  const int columns = std::min(kSide, s.width - tile_x), rows = std::min(kSide, s.height - tile_y);
+  alignas(64) double nearness[kSide * kStride];
+  alignas(64) int64_t id[kSide * kStride];
+  alignas(64) T before[kSide * kStride];
+  std::fill_n(nearness, rows * kStride, -std::numeric_limits<double>::infinity());
+  std::fill_n(id, rows * kStride, int64_t(-1));
+  const size_t corner = (static_cast<size_t>(b) * s.height + tile_y) * s.width + tile_x;
+  if (behind) {
+    std::fill_n(before, rows * kStride, std::numeric_limits<T>::infinity());
+    for (int row = 0; row < rows; ++row)
+      for (int i = 0; i < columns; ++i) {
+        const T layer = behind[corner + static_cast<size_t>(row) * s.width + i];
+        before[row * kStride + i] = layer > 0 ? layer : std::numeric_limits<T>::infinity();
       }
+  }
+  for (int i = 0; i < count; ++i) {
+    double x[3], y[3], z[3] = {1, 1, 1};
+    const double area = drawn_area(s, b, faces[i], false, x, y, z);
+    const Extent e = centres_of(x, y, tile_x, tile_y, tile_x + columns - 1, tile_y + rows - 1);
+    const FacePlanes planes = face_planes(x, y, z, area, tile_x, tile_y, settings.perspective);
+    const Rect r{e.x.first - tile_x, e.y.first - tile_y, round_up(e.x.last - e.x.first + 1), e.y.last - e.y.first + 1};
+    kernels.cover(&planes, r, kStride, settings.perspective, faces[i], behind ? before : nullptr, nearness, id);
+  }
+  for (int row = 0; row < rows; ++row) {
+    const size_t to = corner + static_cast<size_t>(row) * s.width;
+    for (int i = 0; i < columns; ++i) {
+      const int from = row * kStride + i;
+      face_id[to + i] = id[from];
+      depth[to + i] = id[from] >= 0 ? T(depth_of_nearness(nearness[from], settings.perspective)) : T(0);
+    }
   }
 }
 
 }  // namespace
 
 template <class T>
-void rasterize(const Screen<T>& s, bool perspective, bool cull_back_faces, int threads, int64_t* face_id, T* barycentrics, T* depth) {
+void rasterize(const Screen<T>& s, const RasterizeSettings& settings, const T* behind, int64_t* face_id, T* depth) {
   check_screen(s);
-  const size_t pixels = static_cast<size_t>(s.batch) * s.height * s.width;
-  std::fill_n(face_id, pixels, int64_t(-1));
-  std::fill_n(barycentrics, 3 * pixels, T(0));
-  std::fill_n(depth, pixels, T(0));
-  const ThreadSplit split(s.batch, threads);
+  const VisibilityKernels<T>& kernels = table<T>(simd_level(settings.level)).visibility;
+  const ThreadSplit split(s.batch, settings.threads);
   parallel_items(s.batch, split.views, [&](int b) {
-    std::vector<Box> boxes(s.face_count);
-    for (int f = 0; f < s.face_count; ++f) boxes[f] = face_box(s, b, f, 0);
-    const Bins bins = bin_boxes({0, 0, kTile, kTile, (s.width + kTile - 1) / kTile, (s.height + kTile - 1) / kTile}, boxes);
+    const Bins bins = bin_faces(s, b, settings.cull_back_faces, split.inside);
     parallel_items(bins.grid.cells(), split.inside, [&](int tile) {
-      rasterize_tile(s, b, tile % bins.grid.columns * kTile, tile / bins.grid.columns * kTile, bins.item.data() + bins.start[tile],
-                     bins.start[tile + 1] - bins.start[tile], perspective, cull_back_faces, face_id, barycentrics, depth);
+      rasterize_tile(s, b, tile % bins.grid.columns * kSide, tile / bins.grid.columns * kSide, bins.item.data() + bins.start[tile],
+                     bins.start[tile + 1] - bins.start[tile], kernels, settings, behind, face_id, depth);
     });
   });
 }
 
-template void rasterize<float>(const Screen<float>&, bool, bool, int, int64_t*, float*, float*);
-template void rasterize<double>(const Screen<double>&, bool, bool, int, int64_t*, double*, double*);
+template void rasterize<float>(const Screen<float>&, const RasterizeSettings&, const float*, int64_t*, float*);
+template void rasterize<double>(const Screen<double>&, const RasterizeSettings&, const double*, int64_t*, double*);
 
 }  // namespace rndr

@@ -4,9 +4,15 @@
 
 namespace rndr {
 
-// face_id: (B, H, W), -1 where there is none; barycentrics: (B, H, W, 3), perspective-correct if `perspective`; depth: (B, H, W), 0 where
-// there is none. Of faces at equal depth the first wins.
+struct RasterizeSettings {
+  bool perspective, cull_back_faces;
+  const char* level;  // SIMD level, "" for the best
+  int threads;
+};
+
+// behind: (B, H, W), the depths that faces must lie strictly behind (<= 0: no face does), or null. face_id: (B, H, W), -1 where there is
+// none; depth: (B, H, W), perspective-correct or linear, 0 where there is none. Of faces at equal depth the first wins.
 template <class T>
-void rasterize(const Screen<T>& screen, bool perspective, bool cull_back_faces, int threads, int64_t* face_id, T* barycentrics, T* depth);
+void rasterize(const Screen<T>& screen, const RasterizeSettings& settings, const T* behind, int64_t* face_id, T* depth);
 
 }  // namespace rndr

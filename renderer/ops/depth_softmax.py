@@ -13,6 +13,7 @@ from torch import Tensor
 
 from renderer import _C
 from renderer.ops import native
+from renderer.ops.coverage_call import coverage_arguments
 from renderer.ops.native_function import OpSpec, register
 
 _SETTINGS = (
@@ -31,8 +32,7 @@ def _arguments(tensors: tuple[Tensor, ...], settings: tuple) -> tuple:
     vertices, faces, attributes, attribute_faces, parameters = tensors
     height, width, distribution, squared, support_eps, eps, near, far, perspective = settings
     return (
-        *native.screen_arguments(vertices, faces, height, width),
-        *(parameters.data_ptr(), distribution, squared, support_eps, "", native.threads(), native.SIMD_LEVEL),
+        *coverage_arguments(vertices, faces, parameters, height, width, distribution, squared, support_eps),
         *(attributes.data_ptr(), attribute_faces.data_ptr(), attributes.shape[1], attributes.shape[2]),
         *(eps, near, far, perspective),
     )

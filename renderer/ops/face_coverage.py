@@ -9,6 +9,7 @@ from torch import Tensor
 
 from renderer import _C
 from renderer.ops import native
+from renderer.ops.coverage_call import coverage_arguments, coverage_backward
 from renderer.ops.native_function import OpSpec, register
 
 _SETTINGS = "int height, int width, str distribution, bool squared, float support_eps, str t_conorm"
@@ -19,18 +20,6 @@ native.LIBRARY.define(
     "face_coverage_backward(Tensor grad, Tensor vertices, Tensor faces, Tensor parameters, Tensor state, Tensor ties, "
     f"{_SETTINGS}) -> (Tensor, Tensor)"
 )
-
-
-def _settings(parameters: Tensor, distribution: str, squared: bool, support_eps: float, t_conorm: str) -> tuple:
-    return (
-        parameters.data_ptr(),
-        distribution,
-        squared,
-        support_eps,
-        t_conorm,
-        native.threads(),
-        native.SIMD_LEVEL,
-    )
 
 
 def _ties(value: Tensor, settings: tuple) -> Tensor:
@@ -44,43 +33,17 @@ def _forward(
     vertices: Tensor, faces: Tensor, parameters: Tensor, height: int, width: int, *settings: Any
 ) -> tuple[Tensor, ...]:
     vertices, faces, parameters = native.contiguous(vertices, faces, parameters)
-    value = vertices.new_empty(vertices.shape[0], height, width)
-    state, ties = torch.empty_like(value), _ties(value, settings)
+    value, state, ties = _fake(vertices, faces, parameters, height, width, *settings)
     _C.face_coverage_forward(
-        *native.screen_arguments(vertices, faces, height, width),
-        *_settings(parameters, *settings),
-        state.data_ptr(),
-        ties.data_ptr(),
-        value.data_ptr(),
+        *coverage_arguments(vertices, faces, parameters, height, width, *settings),
+        *(out.data_ptr() for out in (state, ties, value)),
     )
     return value, state, ties
 
 
 @torch.library.impl(native.LIBRARY, "face_coverage_backward", "CPU")
-def _backward(
-    grad: Tensor,
-    vertices: Tensor,
-    faces: Tensor,
-    parameters: Tensor,
-    state: Tensor,
-    ties: Tensor,
-    height: int,
-    width: int,
-    *settings: Any,
-) -> tuple[Tensor, Tensor]:
-    grad, vertices, faces, parameters, state, ties = native.contiguous(grad, vertices, faces, parameters, state, ties)
-    grad_vertices = torch.empty_like(vertices)
-    grad_parameters = vertices.new_empty(vertices.shape[0], 4)
-    _C.face_coverage_backward(
-        *native.screen_arguments(vertices, faces, height, width),
-        *_settings(parameters, *settings),
-        state.data_ptr(),
-        ties.data_ptr(),
-        grad.data_ptr(),
-        grad_vertices.data_ptr(),
-        grad_parameters.data_ptr(),
-    )
-    return grad_vertices, grad_parameters
+def _backward(*args: Any) -> tuple[Tensor, Tensor]:
+    return coverage_backward(_C.face_coverage_backward, *args)
 
 
 def _fake(
@@ -99,4 +62,4 @@ register(
 def covered_pairs(vertices: Tensor, faces: Tensor, parameters: Tensor, height: int, width: int, *settings: Any) -> int:
     """How many (pixel, face) pairs lie within the support: the unit of work that benchmarks divide by."""
     vertices, faces, parameters = native.contiguous(vertices, faces, parameters)
-    return _C.covered_pairs(*native.screen_arguments(vertices, faces, height, width), *_settings(parameters, *settings))
+    return _C.covered_pairs(*coverage_arguments(vertices, faces, parameters, height, width, *settings))

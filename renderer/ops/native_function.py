@@ -20,8 +20,7 @@ class OpSpec:
 
     The op takes `tensors` tensors, then settings, and returns `outputs` differentiable tensors, then some that only
     the backward op reads. The backward op takes the gradients of the outputs, the tensors, the outputs named by `saved`
-    and the settings; it returns one gradient for each of `differentiable`, view by view for unbatched tensors. An op
-    with several outputs saves them all, since one of them may get no gradient.
+    and the settings; it returns one gradient for each of `differentiable`, view by view for unbatched tensors.
     """
 
     name: str
@@ -35,17 +34,18 @@ class OpSpec:
 SPECS: dict[str, OpSpec] = {}
 
 
-def register(spec: OpSpec, *, fake: Callable[..., tuple[Tensor, ...]]) -> None:
+def register(spec: OpSpec, *, fake: Callable[..., Tensor | tuple[Tensor, ...]]) -> None:
     """Makes `call(spec.name, ...)` work; `fake` gives the op's outputs without computing them."""
     SPECS[spec.name] = spec
 
-    def fake_backward(*args: Any) -> tuple[Tensor, ...]:
+    def fake_backward(*args: Any) -> Tensor | tuple[Tensor, ...]:
         tensors = args[spec.outputs : spec.outputs + spec.tensors]
         batch = tensors[0].shape[0]
-        return tuple(
+        gradients = tuple(
             tensors[i].new_empty(tensors[i].shape if i in spec.batched else (batch, *tensors[i].shape))
             for i in spec.differentiable
         )
+        return gradients if len(gradients) > 1 else gradients[0]
 
     torch.library.register_fake(f"renderer::{spec.name}", fake, lib=LIBRARY)
     torch.library.register_fake(f"renderer::{spec.name}_backward", fake_backward, lib=LIBRARY)
@@ -60,11 +60,15 @@ def call(op: str, *args: Any) -> tuple[Tensor, ...]:
 
 
 def _forward(op: str, *args: Any) -> tuple[Tensor, ...]:
-    return getattr(torch.ops.renderer, op)(*args)
+    return _as_tuple(getattr(torch.ops.renderer, op)(*args))
 
 
 def _backward(op: str, *args: Any) -> tuple[Tensor, ...]:
-    return getattr(torch.ops.renderer, f"{op}_backward")(*args)
+    return _as_tuple(getattr(torch.ops.renderer, f"{op}_backward")(*args))
+
+
+def _as_tuple(outputs: Any) -> tuple[Tensor, ...]:
+    return outputs if isinstance(outputs, tuple) else (outputs,)
 
 
 class NativeFunction(torch.autograd.Function):
@@ -79,6 +83,7 @@ class NativeFunction(torch.autograd.Function):
         op, *args = inputs
         spec = SPECS[op]
         ctx.mark_non_differentiable(*output[spec.outputs :])
+        ctx.shapes = [out.shape for out in output[: spec.outputs]]
         ctx.set_materialize_grads(False)  # an image of zeros for every output that only the backward op reads
         ctx.save_for_backward(*args[: spec.tensors], *(output[i] for i in spec.saved))
         ctx.op, ctx.settings = op, args[spec.tensors :]
@@ -91,9 +96,10 @@ class NativeFunction(torch.autograd.Function):
         if all(g is None for g in grads[: spec.outputs]):
             return (None,) * (1 + spec.tensors + len(ctx.settings))
         saved = ctx.saved_tensors
+        # One of several outputs may have got no gradient.
         filled = [
-            torch.zeros_like(saved[spec.tensors + spec.saved.index(i)]) if grads[i] is None else grads[i]
-            for i in range(spec.outputs)
+            saved[0].new_zeros(shape) if gradient is None else gradient
+            for gradient, shape in zip(grads, ctx.shapes, strict=False)
         ]
         results = run(ctx.op, *filled, *saved, *ctx.settings)
         gradients: list[Tensor | None] = [None] * (spec.tensors + len(ctx.settings))
@@ -105,6 +111,26 @@ class NativeFunction(torch.autograd.Function):
     def vmap(info: Any, in_dims: tuple, *args: Any) -> tuple:
         foldable = [1 + i for i in SPECS[args[0]].batched]
         return fold_into_batch(NativeFunction.apply, foldable, info, in_dims, args)
+
+
+def _first_gradients(
+    spec: OpSpec, reference: Callable[..., Any], grads: list[Tensor], tensors: list[Tensor], settings: tuple
+) -> list[Tensor]:
+    """What the backward op returns, by autograd through the reference, itself differentiable."""
+    leaves = [tensors[i] for i in spec.differentiable]
+
+    def gradients(inputs: list[Tensor], cotangents: list[Tensor]) -> tuple[Tensor, ...]:
+        outputs = reference(*inputs, *settings)
+        return torch.autograd.grad(outputs, leaves, cotangents, create_graph=True, materialize_grads=True)
+
+    if all(i in spec.batched for i in spec.differentiable):
+        return list(gradients(tensors, grads))
+    views = []
+    for b in range(tensors[0].shape[0]):
+        one = [t[b : b + 1] if i in spec.batched else t for i, t in enumerate(tensors)]
+        first = gradients(one, [g[b : b + 1] for g in grads])
+        views.append([g[b] if i in spec.batched else g for i, g in zip(spec.differentiable, first, strict=True)])
+    return [torch.stack(parts) for parts in zip(*views, strict=True)]
 
 
 class NativeFunctionBackward(torch.autograd.Function):
@@ -134,21 +160,7 @@ class NativeFunctionBackward(torch.autograd.Function):
                 t = inputs[i]
                 inputs[i] = t.view_as(t) if t.requires_grad else t.detach().requires_grad_()
             grads, tensors = inputs[: spec.outputs], inputs[spec.outputs :]
-            leaves = [tensors[i] for i in spec.differentiable]
-            views = []
-            for b in range(tensors[0].shape[0]):
-                one = [t[b : b + 1] if i in spec.batched else t for i, t in enumerate(tensors)]
-                first = torch.autograd.grad(
-                    reference(*one, *ctx.settings),
-                    leaves,
-                    [g[b : b + 1] for g in grads],
-                    create_graph=True,
-                    materialize_grads=True,
-                )
-                views.append(
-                    [g[b] if i in spec.batched else g for i, g in zip(spec.differentiable, first, strict=True)]
-                )
-            outputs = [torch.stack(parts) for parts in zip(*views, strict=True)]
+            outputs = _first_gradients(spec, reference, grads, tensors, ctx.settings)
             seconds = torch.autograd.grad(
                 outputs,
                 [inputs[i] for i in positions],

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from renderer import _C
 from renderer.ops import native
+from renderer.ops.coverage_call import coverage_arguments, coverage_backward
 from renderer.ops.native_function import OpSpec, register
 
 _SETTINGS = "int height, int width, str distribution, bool squared, float support_eps"
@@ -25,56 +26,22 @@ native.LIBRARY.define(
 )
 
 
-def _settings(parameters: Tensor, distribution: str, squared: bool, support_eps: float) -> tuple:
-    # One union of faces has nothing to aggregate: the T-conorm's name is not read.
-    return parameters.data_ptr(), distribution, squared, support_eps, "", native.threads(), native.SIMD_LEVEL
-
-
 @torch.library.impl(native.LIBRARY, "outline_coverage", "CPU")
 def _forward(
     vertices: Tensor, faces: Tensor, parameters: Tensor, height: int, width: int, *settings: Any
 ) -> tuple[Tensor, ...]:
     vertices, faces, parameters = native.contiguous(vertices, faces, parameters)
-    value = vertices.new_empty(vertices.shape[0], height, width)
-    distance = torch.empty_like(value)
-    nearest = torch.empty(*value.shape, 4, dtype=torch.int32)
+    outputs = _fake(vertices, faces, parameters, height, width, *settings)
     _C.outline_coverage_forward(
-        *native.screen_arguments(vertices, faces, height, width),
-        *_settings(parameters, *settings),
-        value.data_ptr(),
-        distance.data_ptr(),
-        nearest.data_ptr(),
+        *coverage_arguments(vertices, faces, parameters, height, width, *settings),
+        *(out.data_ptr() for out in outputs),
     )
-    return value, distance, nearest
+    return outputs
 
 
 @torch.library.impl(native.LIBRARY, "outline_coverage_backward", "CPU")
-def _backward(
-    grad: Tensor,
-    vertices: Tensor,
-    faces: Tensor,
-    parameters: Tensor,
-    distance: Tensor,
-    nearest: Tensor,
-    height: int,
-    width: int,
-    *settings: Any,
-) -> tuple[Tensor, Tensor]:
-    grad, vertices, faces, parameters, distance, nearest = native.contiguous(
-        grad, vertices, faces, parameters, distance, nearest
-    )
-    grad_vertices = torch.empty_like(vertices)
-    grad_parameters = vertices.new_empty(vertices.shape[0], 4)
-    _C.outline_coverage_backward(
-        *native.screen_arguments(vertices, faces, height, width),
-        *_settings(parameters, *settings),
-        distance.data_ptr(),
-        nearest.data_ptr(),
-        grad.data_ptr(),
-        grad_vertices.data_ptr(),
-        grad_parameters.data_ptr(),
-    )
-    return grad_vertices, grad_parameters
+def _backward(*args: Any) -> tuple[Tensor, Tensor]:
+    return coverage_backward(_C.outline_coverage_backward, *args)
 
 
 def _fake(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from jaxtyping import Float, Int
 from torch import Tensor
 
+import renderer.ops.antialias  # noqa: F401  registers the op
 from renderer.ops import native
-from renderer.reference.interim import call
+from renderer.ops.native_function import call
 from renderer.raster.rasterize import Fragments
 
 

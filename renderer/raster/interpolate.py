@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from renderer.reference.interim import call
+import renderer.ops.interpolate  # noqa: F401  registers the op
+from renderer.ops.native_function import call
 from renderer.raster.rasterize import Fragments
 
 

@@ -8,8 +8,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+import renderer.ops.barycentrics
+import renderer.ops.rasterize  # noqa: F401  registers the op
 from renderer.ops import native
-from renderer.reference.interim import call
+from renderer.ops.native_function import call
 
 
 class Fragments(NamedTuple):
@@ -67,7 +69,7 @@ def rasterize(
                 f"behind: expected {screen_vertices.dtype} of shape {shape}, got {behind.dtype} {tuple(behind.shape)}"
             )
         behind = behind.detach()
-    face_id, nearest = call("rasterize", 
+    face_id, nearest = torch.ops.renderer.rasterize(
         screen_vertices.detach(), faces, height, width, perspective, cull_back_faces, behind
     )
     weights, depth = call("barycentrics", screen_vertices, faces, face_id, nearest, perspective)

@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from renderer.reference.interim import call
+import renderer.ops.texture  # noqa: F401  registers the op
+from renderer.ops.native_function import call
 from renderer.reference.texture import level_sizes
 
 Filter = Literal["linear", "nearest", "mipmap"]
@@ -46,7 +47,7 @@ def texture(
         >>> colour = texture(image[None], uv, uv_derivatives=slopes, filter="mipmap")
     """
     _check(image, uv, uv_derivatives, filter, wrap)
-    _, height, width, channels = image.shape
+    _, height, width, _ = image.shape
     levels, lod = 1, uv.new_zeros(uv.shape[0], 0, 0)
     texels = image.flatten(1, 2)
     if filter == "mipmap":
@@ -58,9 +59,7 @@ def texture(
     return call("texture", uv, texels, lod, height, width, levels, filter == "nearest", repeat)[0]
 
 
-def level_of_detail(
-    uv_derivatives: Float[Tensor, "B H W 2 2"], height: int, width: int
-) -> Float[Tensor, "B H W"]:
+def level_of_detail(uv_derivatives: Float[Tensor, "B H W 2 2"], height: int, width: int) -> Float[Tensor, "B H W"]:
     """log2 of the longer of the steps in texels that one pixel in x and in y makes, within the levels there are."""
     steps = uv_derivatives * uv_derivatives.new_tensor([width, height])[:, None]
     longest = (steps * steps).sum(-2).amax(-1)
@@ -72,7 +71,8 @@ def level_of_detail(
 def _coarser(image: Tensor, levels: int) -> list[Tensor]:
     """The levels above the image itself, (B, h_l w_l, C) each."""
     planes, packed = image.movedim(-1, 1), []
-    for size in level_sizes(*planes.shape[-2:], levels)[1:]:
+    _, height, width, _ = image.shape
+    for size in level_sizes(height, width, levels)[1:]:
         planes = torch.nn.functional.adaptive_avg_pool2d(planes, size)
         packed.append(planes.flatten(2).movedim(1, -1))
     return packed

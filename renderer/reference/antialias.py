@@ -22,7 +22,8 @@ class _View:
         self.faces = faces.tolist()
         self.owners: dict[tuple[int, int], list[int]] = defaultdict(list)
         for i, face in enumerate(self.faces):
-            if all(self.points[v][2] > 0 for v in face):
+            # A face that names a vertex twice has no edges.
+            if len(set(face)) == 3 and all(self.points[v][2] > 0 for v in face):
                 for k in range(3):
                     a, b = face[k], face[(k + 1) % 3]
                     self.owners[min(a, b), max(a, b)].append(i)
@@ -78,7 +79,7 @@ def _crossings(vertices: Tensor, faces: Tensor, face_id: Tensor, depth: Tensor) 
     view = _View(vertices, faces)
     ids, depths = face_id.tolist(), depth.tolist()
     height, width = face_id.shape
-    found = []
+    found: list[tuple[int, ...]] = []
     for y in range(height):
         for x in range(width):
             for dx, dy in ((1, 0), (0, 1)):

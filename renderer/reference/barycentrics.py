@@ -29,7 +29,8 @@ def barycentrics(
     # Any proper triangle where there is none: no NaN may enter the derivatives.
     some = corners.new_tensor([[0.0, 0, 1], [1, 0, 1], [0, 1, 1]])
     corners = torch.where(seen[..., None, None], corners, some)
-    p = pixel_centres(*face_id.shape[1:], vertices).reshape(1, *face_id.shape[1:], 2)
+    _, height, width = face_id.shape
+    p = pixel_centres(height, width, vertices).reshape(1, height, width, 2)
     a, b, c = corners[..., :2].unbind(-2)
     weights = torch.stack([cross(c - b, p - b), cross(a - c, p - c), cross(b - a, p - a)], -1)
     weights = weights / weights.sum(-1, keepdim=True)

@@ -47,9 +47,9 @@ class Stage:
 # that bends evenly. Then it yields to the silhouettes, and what no silhouette contradicts stays as it is.
 STAGES = (
     Stage(reduction=2, faces=0.4, steps=120, smoothness=5e-3, scale=1.0),
-    Stage(reduction=1, faces=0.9, steps=100, smoothness=1e-3),
-    Stage(reduction=1, faces=0.9, steps=100, smoothness=1e-4),
-    Stage(reduction=1, faces=0.9, steps=100, smoothness=1e-5),
+    Stage(reduction=1, faces=0.95, steps=100, smoothness=1e-3),
+    Stage(reduction=1, faces=0.95, steps=100, smoothness=1e-4),
+    Stage(reduction=1, faces=1.0, steps=100, smoothness=3e-6, stiffness=0.2, step_size=0.7),
 )
 # A sphere has farther to go.
 SPHERE_STAGES = (
@@ -172,8 +172,14 @@ def outline_length(masks: Float[Tensor, "N H W"]) -> float:
 
 
 def remesh_to(mesh: Mesh, num_faces: int) -> Mesh:
-    """Remesh with at most `num_faces` faces of about equal size."""
+    """Remesh with at most `num_faces` faces of about equal size, and not many fewer."""
     edge_length = math.sqrt(4 / math.sqrt(3) * float(mesh.face_areas.sum()) / num_faces)
-    while (result := remesh(mesh, edge_length)).num_faces > num_faces:
+    # How the number of faces follows from the edge length is known only afterwards: the second try aims just below.
+    result = remesh(mesh, edge_length)
+    if result.num_faces < 0.95 * num_faces:
         edge_length *= math.sqrt(result.num_faces / num_faces) * 1.01
+        result = remesh(mesh, edge_length)
+    while result.num_faces > num_faces:
+        edge_length *= math.sqrt(result.num_faces / num_faces) * 1.01
+        result = remesh(mesh, edge_length)
     return result

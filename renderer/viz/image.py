@@ -60,7 +60,7 @@ def save_image(
     Values and encoding as in `to_uint8`; a fourth channel is alpha and always linear.
     Raises: ValueError for another shape or for values outside [0, 1]; OSError when the file cannot be written.
 
-        >>> save_image("/tmp/grey.png", torch.full((8, 8, 3), 0.5))
+        >>> save_image("grey.png", torch.full((8, 8, 3), 0.5))
     """
     Path(path).write_bytes(encode_image(image, Path(path).suffix, encoding=encoding))
 

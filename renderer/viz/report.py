@@ -54,7 +54,7 @@ def write_report(
     Raises: ValueError for masks whose shapes differ, or curves with x and y of different lengths.
 
         >>> from renderer.scene import cube
-        >>> write_report("/tmp/report.html", title="A cube", mesh=cube(), metrics={"faces": 12})
+        >>> write_report("report.html", title="A cube", mesh=cube(), metrics={"faces": 12})
     """
     metrics, settings = metrics or {}, settings or {}
     cards = [_card(*view) for view in views]

@@ -53,7 +53,7 @@ def turntable(
     Raises: ValueError for another extension, frames < 1, a size that does not fit, or a batched mesh.
 
         >>> from renderer.scene import cube
-        >>> turntable(cube(), path="/tmp/cube.gif", frames=2, size=32)
+        >>> turntable(cube(), path="cube.gif", frames=2, size=32)
     """
     extension = Path(path).suffix.lower()
     if extension not in (".mp4", ".gif"):

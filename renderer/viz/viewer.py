@@ -22,7 +22,7 @@ def write_viewer(path: str | Path, mesh: Mesh, *, title: str = "Mesh", up: Vecto
     up: the world direction that points upwards on the screen. Raises: ValueError for a batched mesh or up of zero.
 
         >>> from renderer.scene import cube
-        >>> write_viewer("/tmp/cube.html", cube())
+        >>> write_viewer("cube.html", cube())
     """
     Path(path).write_text(render("viewer_page.html", title=title, data=mesh_data(mesh, up=up)), encoding="utf-8")
 

@@ -15,7 +15,9 @@ def table(rows: list[dict[str, Any]]) -> str:
     """Rows of equal keys as a Markdown table."""
 
     def cell(value: Any) -> str:
-        return f"{value:.3g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return str(value)
+        return f"{value:.4g}" if isinstance(value, float) else f"{value:,}"
 
     lines = ["| " + " | ".join(rows[0]) + " |", "|" + "---|" * len(rows[0])]
     return "\n".join([*lines, *("| " + " | ".join(cell(v) for v in row.values()) + " |" for row in rows)])

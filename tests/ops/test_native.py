@@ -124,7 +124,7 @@ def test_rasterize_background_culling_and_holes() -> None:
         v, front, (8, 8), distribution=distribution("hard", scale=1.0), t_conorm=t_conorm("max"), coverage="outline"
     )
     assert torch.equal(hard > 0, both.face_id >= 0)
-    torch.library.opcheck(torch.ops.renderer.rasterize.default, (v, front, 8, 8, True, False))
+    torch.library.opcheck(torch.ops.renderer.rasterize.default, (v, front, 8, 8, True, False, None))
 
 
 def test_serial_torch_keeps_the_kernels_threads() -> None:

@@ -206,9 +206,14 @@ def test_results_half_written_by_a_killed_run_go(ring_views: Views, tmp_path: Pa
         (folder / "a").write_text("new")
     assert [file.name for file in tmp_path.iterdir()] == ["a"]
     run = Run(tmp_path, ("a", "b"), resume=False, overwrite=True)
-    with pytest.raises(ZeroDivisionError), run.opened(ring_views, {}), run.results() as folder:
-        (folder / "a").write_text("newer")
-        raise ZeroDivisionError
+
+    def fail() -> None:
+        with run.opened(ring_views, {}), run.results() as folder:
+            (folder / "a").write_text("newer")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert [file.name for file in tmp_path.iterdir()] == ["a"]
     assert (tmp_path / "a").read_text() == "new"
 
