@@ -111,6 +111,8 @@ class Render:
     """Light from this direction instead, a third as strong from everywhere."""
     background: str = "scene"
     """The scene's own, #rrggbb, or "transparent"."""
+    up: Annotated[tuple[float, float, float] | None, tyro.conf.arg(metavar="X Y Z")] = None
+    """The direction that points upwards; the scene's own, or 0 1 0."""
     normals: Normals | None = None
     """Smooth or flat, for all meshes."""
     soft: bool = False
@@ -133,7 +135,7 @@ class Render:
             raise ValueError(f"out: expected a folder that exists, got {self.out.parent}")
         if self.background == "transparent" and extension in WITHOUT_ALPHA:
             raise ValueError(f"background: expected a colour, as {extension} has no transparency")
-        scene = self._with_normals(Scene.load(self.scene))
+        scene = self._changed(Scene.load(self.scene))
         with torch.no_grad():
             if extension in FILM_EXTENSIONS:
                 self._film(scene)
@@ -191,11 +193,14 @@ class Render:
             return Lights(AmbientLight(0.2), DirectionalLight(-camera.world_to_camera[2, :3], colour=0.8))
         return Lights(AmbientLight(1.0)) if self.light == "none" else None
 
-    def _with_normals(self, scene: Scene) -> Scene:
+    def _changed(self, scene: Scene) -> Scene:
+        """The scene with the up direction and the normals that were asked for."""
+        if self.up is not None:
+            scene = replace(scene, up=self.up)
         if self.normals is None:
             return scene
         parts = []
-        for name, mesh, transform in scene.parts:
+        for name, mesh, transform in scene.placed_parts:
             look = replace(mesh.material or Material(), normals=self.normals)
             parts.append(Part(name, mesh.with_appearance(material=look), transform))
-        return scene.with_parts(parts)
+        return replace(scene, parts=parts)

@@ -26,7 +26,6 @@ _PIECES: dict[int, tuple[tuple[int, int, int], ...]] = {
 }
 
 
-
 class Cuts(NamedTuple):
     """Where the faces after a clip come from.
 

@@ -52,7 +52,9 @@ def checked_appearance(
 
 def moved_appearance(fields: dict[str, Any], *args: Any, **kwargs: Any) -> dict[str, Any]:
     """The same fields with every Tensor moved as by `Tensor.to`; indices keep their dtype."""
-    moved = {name: None if value is None else value.to(*args, **kwargs) for name, value in fields.items()}
+    moved: dict[str, Any] = {
+        name: None if value is None else value.to(*args, **kwargs) for name, value in fields.items()
+    }
     if fields["uv_faces"] is not None:
         moved["uv_faces"] = fields["uv_faces"].to(moved["uv"].device)
     return moved

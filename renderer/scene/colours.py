@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from typing import Union
+from typing import Any, TypeAlias
 
 import torch
 from jaxtyping import Float
@@ -13,8 +13,10 @@ from torch import Tensor
 
 from renderer.scene.errors import DataError
 
-Colour = Union[str, float, Sequence[float], Tensor]
-"""Linear RGB as numbers or a Tensor, one number for a grey, or sRGB as the web writes it: "#ffcc00"."""
+Colour: TypeAlias = Any
+"""Linear RGB as numbers or a Tensor, one number for a grey, or sRGB as the web writes it: "#ffcc00".
+
+Fields of this type take any of these and hold a Tensor, which no type says."""
 
 _HEXADECIMAL = re.compile(r"#[0-9a-fA-F]{6}")
 

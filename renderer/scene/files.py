@@ -6,7 +6,7 @@ import os
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     import trimesh
 
 MESH_EXTENSIONS = (".obj", ".ply", ".stl", ".off", ".glb")
+
+
+SEVERAL_TEXTURES = "several materials with textures: Scene.load keeps them apart, appearance=False leaves them out"
 
 
 class Part(NamedTuple):
@@ -135,7 +138,7 @@ def merge_meshes(meshes: list[Mesh]) -> Mesh:
     if len(meshes) == 1:
         return meshes[0]
     if any(mesh.material is not None and mesh.material.texture is not None for mesh in meshes):
-        raise DataError("several materials, some with textures: Scene.load keeps them apart, appearance=False omits them")
+        raise DataError(SEVERAL_TEXTURES)
     counts = [mesh.num_vertices for mesh in meshes]
     first = [sum(counts[:i]) for i in range(len(counts))]
     vertices = torch.cat([mesh.vertices for mesh in meshes], -2)
@@ -229,9 +232,7 @@ def _obj_materials(content: obj.ObjFile, path: Path) -> dict[str, Material]:
     return found
 
 
-def _obj_mesh(
-    content: obj.ObjFile, materials: dict[str, Material], dtype: torch.dtype, appearance: bool
-) -> Mesh:
+def _obj_mesh(content: obj.ObjFile, materials: dict[str, Material], dtype: torch.dtype, appearance: bool) -> Mesh:
     vertices, faces = torch.tensor(content.vertices, dtype=dtype), torch.tensor(content.faces)
     if not appearance:
         return Mesh(vertices, faces)
@@ -239,7 +240,7 @@ def _obj_mesh(
     looks = [None if name is None else materials.get(name) for name in names]
     textured = [look for look in looks if look is not None and look.texture is not None]
     if textured and len(looks) > 1:
-        raise DataError("several materials, some with textures: Scene.load keeps them apart, appearance=False omits them")
+        raise DataError(SEVERAL_TEXTURES)
     has_uv = len(content.uv) > 0 and content.uv_faces.size > 0 and content.uv_faces.min() >= 0
     if textured and not has_uv:
         raise DataError("expected texture coordinates at every corner of a textured face, some have none")
@@ -266,7 +267,8 @@ def _parts(path: Path, extension: str, dtype: torch.dtype) -> list[Part]:
 
     try:
         with path.open("rb") as file:
-            options = {"fix_texture": False} if extension == ".ply" else {}
+            # fix_texture would split the vertices of a PLY where its texture has a seam.
+            options: dict[str, Any] = {"fix_texture": False} if extension == ".ply" else {}
             scene = trimesh.load_scene(file, file_type=extension[1:], process=False, **options)
     except Exception as error:  # a broken file can make a parser raise anything
         raise DataError(f"cannot be read as {extension[1:].upper()} ({_first_line(error)})") from None

@@ -121,7 +121,9 @@ def _camera(definition: dict[str, Any], world: Tensor, image_size: tuple[int, in
 
 
 def _light(definition: dict[str, Any], world: Tensor) -> Light:
-    colour = torch.tensor(definition.get("color", (1.0, 1.0, 1.0)), dtype=world.dtype) * definition.get("intensity", 1.0)
+    colour = torch.tensor(definition.get("color", (1.0, 1.0, 1.0)), dtype=world.dtype) * definition.get(
+        "intensity", 1.0
+    )
     kind = definition["type"]
     if kind == "directional":
         return DirectionalLight(world[:3, 2], colour=EXPOSURE * colour)

@@ -31,7 +31,7 @@ class Material:
         base_colour: linear RGB, (3,), or (B, 3) for one each view; also "#rrggbb" (sRGB) or one number.
         texture: (h, w, 3), or (B, h, w, 3), linear RGB, row 0 on top; needs texture coordinates on the mesh.
         specular: linear RGB of the highlight, (3,); 0 is matt.
-        shininess: Blinn and Phong's exponent, > 0; a larger one makes a smaller highlight.
+        shininess: Blinn and Phong's exponent, a number or a Tensor () > 0; a larger one makes a smaller highlight.
         normals: "smooth", interpolated between the vertices, or "flat", one a face.
         texture_filter: see `renderer.raster.texture`; "mipmap" does not flicker where the texture is small.
         texture_wrap: what lies outside [0, 1]: the image again, or its border.
@@ -48,7 +48,7 @@ class Material:
     base_colour: Colour = 1.0
     texture: Float[Tensor, "*batch h w 3"] | None = None
     specular: Colour = 0.0
-    shininess: float | Float[Tensor, ""] = 32.0
+    shininess: Any = 32.0
     normals: Normals = "smooth"
     texture_filter: TextureFilter = "mipmap"
     texture_wrap: TextureWrap = "repeat"
@@ -61,9 +61,7 @@ class Material:
                 expected = " or ".join(map(repr, choices))
                 raise DataError(f"{name}: expected {expected}, got {getattr(self, name)!r}")
         image = self.texture
-        if image is not None and (
-            not isinstance(image, Tensor) or not image.is_floating_point() or image.ndim not in (3, 4) or not _rgb(image)
-        ):
+        if image is not None and not _is_image(image):
             came = tuple(image.shape) if isinstance(image, Tensor) else type(image).__name__
             raise DataError(f"texture: expected a float Tensor (h, w, 3) or (B, h, w, 3), got {came}")
         shininess = self.shininess
@@ -85,5 +83,7 @@ class Material:
         return replace(self, **{name: change(t) for name, t in tensors.items() if t is not None})
 
 
-def _rgb(image: Tensor) -> bool:
-    return image.shape[-1] == 3 and image.numel() > 0
+def _is_image(value: Any) -> bool:
+    if not isinstance(value, Tensor) or not value.is_floating_point() or value.ndim not in (3, 4):
+        return False
+    return value.shape[-1] == 3 and value.numel() > 0

@@ -152,7 +152,7 @@ def _check_range(indices: np.ndarray, count: int, lines: list[int], what: str, *
 
 
 def read_materials(path: Path) -> dict[str, Material]:
-    """The materials of an MTL file by name: Kd is the base colour, Ks the highlight, Ns the shininess, map_Kd the texture.
+    """The materials of an MTL file by name: base colour Kd, highlight Ks, shininess Ns, texture map_Kd.
 
     Numbers are linear RGB. Options of map_Kd, and everything else in the file, have no place here and are left.
 
@@ -210,8 +210,6 @@ MATERIAL_NAME = "material"
 
 def format_materials(material: Material, texture: str | None) -> str:
     """The text of an MTL file with this one material."""
-    assert isinstance(material.base_colour, torch.Tensor)
-    assert isinstance(material.specular, torch.Tensor)
     colours = (("Kd", material.base_colour), ("Ks", material.specular))
     lines = [f"newmtl {MATERIAL_NAME}"]
     lines += [f"{name} " + " ".join(f"{c:.9g}" for c in value.detach().cpu().tolist()) for name, value in colours]

@@ -46,7 +46,7 @@ class Scene:
         >>> image = scene.render(camera="test", soft=True)           # RGBA (8, 256, 256, 4)
     """
 
-    parts: Sequence[Part] | Sequence[Mesh]
+    parts: Sequence[Part | Mesh]
     cameras: Mapping[str, Camera] = field(default_factory=dict)
     lights: Lights | None = None
     background: Colour = 0.0
@@ -81,30 +81,26 @@ class Scene:
 
         return load_scene(path, dtype=dtype)
 
-    def with_parts(self, parts: Sequence[Part] | Sequence[Mesh]) -> Scene:
-        """The same cameras, lights and background around other meshes."""
-        return replace(self, parts=parts)
-
     def to(self, *args: Any, **kwargs: Any) -> Scene:
         """A copy with every Tensor moved as by ``Tensor.to``."""
-        assert isinstance(self.background, Tensor)
         assert self.lights is not None
         return replace(
             self,
-            parts=[Part(n, m.to(*args, **kwargs), t.to(*args, **kwargs)) for n, m, t in self._parts],
+            parts=[Part(n, m.to(*args, **kwargs), t.to(*args, **kwargs)) for n, m, t in self.placed_parts],
             cameras={name: camera.to(*args, **kwargs) for name, camera in self.cameras.items()},
             lights=self.lights.to(*args, **kwargs),
             background=self.background.to(*args, **kwargs),
         )
 
     @property
-    def _parts(self) -> tuple[Part, ...]:
+    def placed_parts(self) -> tuple[Part, ...]:
+        """The meshes with their names and transforms."""
         return tuple(part for part in self.parts if isinstance(part, Part))
 
     @property
     def meshes(self) -> list[Mesh]:
         """The meshes in world axes; differentiable in their vertices and transforms."""
-        return [placed(part) for part in self._parts]
+        return [placed(part) for part in self.placed_parts]
 
     @property
     def bounds(self) -> Float[Tensor, "2 3"]:

@@ -92,6 +92,8 @@ def load_scene(path: str | Path, *, dtype: torch.dtype = torch.float32) -> Scene
     extension = path.suffix.lower()
     if extension == ".toml":
         return _load_toml(path, dtype)
+    if not path.exists():
+        raise DataError(f"{path}: no such file or folder")
     if extension not in MESH_EXTENSIONS:
         raise DataError(f"{path}: expected a folder, a .toml file, or a mesh ending in {', '.join(MESH_EXTENSIONS)}")
     parts = load_parts(path, dtype=dtype)
@@ -152,7 +154,7 @@ def _check_keys(table: Table, known: tuple[str, ...], where: str) -> None:
 def _mesh(entry: Table, where: str, path: Path, dtype: torch.dtype) -> list[Part]:
     _check_keys(entry, ("file", "name", "position", "rotation", "scale", "matrix", "material"), where)
     if not isinstance(entry.get("file"), str):
-        raise DataError(f"{where}: expected file = \"...\", got {entry.get('file')!r}")
+        raise DataError(f'{where}: expected file = "...", got {entry.get("file")!r}')
     parts = load_parts(path.parent / entry["file"], dtype=dtype)
     transform = _transform(entry, where).to(dtype)
     material = _material(entry["material"], f"{where}.material", path) if "material" in entry else None

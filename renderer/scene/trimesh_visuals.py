@@ -26,7 +26,7 @@ def appearance_from_trimesh(mesh: trimesh.Trimesh, *, encoding: Encoding, dtype:
 
     A base colour multiplies its texture, as in glTF. Metalness and roughness have no equal here and are left.
     """
-    visual = mesh.visual
+    visual: Any = mesh.visual
     fields: dict[str, Any] = {}
     if visual.kind == "texture":
         uv = getattr(visual, "uv", None)
@@ -74,7 +74,7 @@ def _decoded(colours: np.ndarray, encoding: Encoding, dtype: torch.dtype) -> Ten
 
 
 def to_trimesh_with_appearance(mesh: Mesh, *, encoding: Encoding) -> trimesh.Trimesh:
-    """A `trimesh.Trimesh` that looks the same: its vertices are repeated where texture coordinates or face colours jump.
+    """A `trimesh.Trimesh` that looks the same, its vertices repeated where texture or face colours jump.
 
     Raises:
         ValueError: batch dimensions; a texture together with vertex or face colours, which trimesh cannot write.
@@ -99,7 +99,6 @@ def to_trimesh_with_appearance(mesh: Mesh, *, encoding: Encoding) -> trimesh.Tri
         return made
     if material is None:
         return mesh.to_trimesh()
-    assert isinstance(material.base_colour, Tensor)
     if material.base_colour.ndim > 1:
         raise ValueError(f"base_colour: expected one colour, got shape {tuple(material.base_colour.shape)}")
     image = None
@@ -133,7 +132,6 @@ def _corner_colours(mesh: Mesh) -> np.ndarray:
     if mesh.face_colours is not None:
         colours = colours * mesh.face_colours.detach().cpu().double().unsqueeze(1)
     if mesh.material is not None:
-        assert isinstance(mesh.material.base_colour, Tensor)
         colours = colours * mesh.material.base_colour.detach().cpu().double()
     return colours.numpy()
 

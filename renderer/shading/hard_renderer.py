@@ -107,9 +107,7 @@ def _needs_derivatives(surface: Surface) -> bool:
     return any(m.texture is not None and m.texture_filter == "mipmap" for m in surface.materials)
 
 
-def _material_ids(
-    surface: Surface, cuts: tuple[Cuts, ...], fragments: Fragments
-) -> Int[Tensor, "B H W"] | None:
+def _material_ids(surface: Surface, cuts: tuple[Cuts, ...], fragments: Fragments) -> Int[Tensor, "B H W"] | None:
     if surface.face_material is None:
         return None
     by_face = surface.face_material

@@ -13,7 +13,7 @@ from renderer.raster.clip import Cuts, clip_attributes
 from renderer.raster.coverage import CoverageMode, soft_silhouette
 from renderer.raster.project import project_clipped, project_mesh
 from renderer.raster.soft_render import soft_render
-from renderer.raster.texture import texture
+from renderer.raster.texture import Filter, texture
 from renderer.relax.distributions import Distribution, distribution
 from renderer.relax.t_conorms import TConorm, t_conorm
 from renderer.scene.camera import Camera
@@ -216,7 +216,7 @@ def _textured(albedo: Tensor, surface: Surface, uv: Float[Tensor, "B F 3 2"]) ->
         image = material.texture.to(uv)
         image = image.unsqueeze(0) if image.ndim == 3 else image
         # A corner is a point: it has no footprint to choose a mipmap level by.
-        kind = "nearest" if material.texture_filter == "nearest" else "linear"
+        kind: Filter = "nearest" if material.texture_filter == "nearest" else "linear"
         batch = max(image.shape[0], uv.shape[0])
         looked_up = texture(image, uv.expand(batch, -1, -1, -1), filter=kind, wrap=material.texture_wrap)
         if surface.face_material is not None:
