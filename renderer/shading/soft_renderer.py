@@ -52,6 +52,7 @@ class SoftRenderer(nn.Module):
         blend: "coverage", the picture lies over the background by its alpha; "softmax", the background is one more
             face of nearness `eps`, as SoftRas and PyTorch3D have it, so that colours reach as far as the distribution.
         far: what lies farther along z, in world units, is cut off.
+        near: depth of nearness 1; the camera's near plane by default.
 
     Raises:
         ValueError: one line naming the argument.
@@ -74,6 +75,7 @@ class SoftRenderer(nn.Module):
         background: Colour = 0.0,
         blend: Blend = "coverage",
         far: float = DEFAULT_FAR,
+        near: float | None = None,
     ) -> None:
         super().__init__()
         self.distribution = _as_distribution(distribution, scale)
@@ -87,7 +89,7 @@ class SoftRenderer(nn.Module):
         self.coverage: CoverageMode = coverage
         self.blend: Blend = blend
         self.background = as_colour(background, name="background")
-        self.eps, self.far = eps, far
+        self.eps, self.near, self.far = eps, near, far
         if isinstance(gamma, nn.Parameter):
             self.register_parameter("gamma", gamma)
         else:
@@ -142,7 +144,7 @@ class SoftRenderer(nn.Module):
             gamma=self.gamma,
             eps=self.eps,
             background=background,
-            near=camera.near,
+            near=camera.near if self.near is None else self.near,
             far=self.far,
             coverage=self.coverage,
             attribute_faces=colour_faces,
