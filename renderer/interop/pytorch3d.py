@@ -1,4 +1,6 @@
-"""Cameras, meshes, textures and rasterisation settings of PyTorch3D, which need not be installed to read its objects, only to make them.
+"""Cameras, meshes, textures and settings of PyTorch3D.
+
+It need not be installed to read its objects, only to make them.
 
 Source of the conventions: https://pytorch3d.org/docs/cameras
 """
@@ -178,19 +180,21 @@ def _looks(textures: Any) -> list[dict[str, Any]]:
     lists = textures.maps_padded(), textures.verts_uvs_list(), textures.faces_uvs_list()
     for image, uv, faces in zip(*lists, strict=True):
         material = Material(texture=image, texture_filter="linear", texture_wrap="clamp")
-        # PyTorch3D puts uv 0 and 1 on the centres of the border texels (align_corners), we on their outer sides.
-        size = uv.new_tensor([image.shape[1], image.shape[0]])
-        made.append({"material": material, "uv": (uv * (size - 1) + 0.5) / size, "uv_faces": faces})
+        if getattr(textures, "align_corners", True):
+            # There uv 0 and 1 lie on the centres of the border texels, here on their outer sides.
+            size = uv.new_tensor([image.shape[1], image.shape[0]])
+            uv = (uv * (size - 1) + 0.5) / size
+        made.append({"material": material, "uv": uv, "uv_faces": faces})
     return made
 
 
 def _textures_to_pytorch3d(meshes: list[Mesh]) -> Any:
-    from pytorch3d.renderer import TexturesUV, TexturesVertex
-
     if any(mesh.face_colours is not None for mesh in meshes):
         raise ValueError("face_colours: expected none, as PyTorch3D's Meshes have no place for them")
     if all(mesh.material is None and mesh.vertex_colours is None for mesh in meshes):
         return None
+    from pytorch3d.renderer import TexturesUV, TexturesVertex
+
     materials = [mesh.material or Material() for mesh in meshes]
     textured = [material.texture is not None for material in materials]
     if not any(textured):

@@ -198,4 +198,5 @@ def _cut_points(
     rise = torch.where(cut, b[..., 2] - a[..., 2], 1)
     t = torch.where(cut, (plane - a[..., 2]) / rise, 0)
     xy = a[..., :2] + t.unsqueeze(-1) * (b[..., :2] - a[..., :2])
-    return torch.cat([xy, torch.where(cut, plane, BEHIND).to(xy.dtype).unsqueeze(-1)], dim=-1), t, cut
+    z = torch.where(cut, xy.new_tensor(plane), BEHIND)
+    return torch.cat([xy, z.unsqueeze(-1)], dim=-1), t, cut
