@@ -8,9 +8,12 @@ from renderer.raster.project import project_mesh
 from renderer.raster.rasterize import Fragments, rasterize
 from renderer.raster.soft_render import soft_render
 from renderer.raster.texture import texture
+from renderer.raster.texture_set import FaceTextures, TextureMap
 
 __all__ = [
+    "FaceTextures",
     "Fragments",
+    "TextureMap",
     "antialias",
     "clip_near",
     "interpolate",

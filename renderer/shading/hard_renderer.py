@@ -97,7 +97,10 @@ class HardRenderer(nn.Module):
             points = normals
             if needs_points(surface, camera, lights):
                 points = _carried(Attribute(surface.vertices, surface.faces), cuts, fragments)
-        return shade(surface, camera, lights, albedo=albedo, normals=normals, points=points, material_ids=ids)
+        matt, highlight = shade(
+            surface, camera, lights, albedo=albedo, normals=normals, points=points, material_ids=ids
+        )
+        return matt if highlight is None else matt + highlight
 
     def extra_repr(self) -> str:
         return f"far={self.far}, cull_back_faces={self.cull_back_faces}, antialias={self.antialias}"

@@ -33,21 +33,21 @@ def shade(
     normals: Float[Tensor, "B *points 3"],
     points: Float[Tensor, "B *points 3"],
     material_ids: Int[Tensor, "B *points"] | None,
-) -> Float[Tensor, "B *points 3"]:
-    """The colour of surface points, linear RGB: albedo · lambert + specular · blinn_phong; albedo without lights.
+) -> tuple[Float[Tensor, "B *points 3"], Float[Tensor, "B *points 3"] | None]:
+    """What surface points show, linear RGB, in two parts: albedo · lambert, and specular · blinn_phong.
 
-    `normals` need not have unit length; `points` are looked at only where `needs_points` says so.
+    Without lights the first is the albedo; the second is None where nothing shines. `normals` need not have unit
+    length; `points` are looked at only where `needs_points` says so.
     """
     if lights is None:
-        return albedo
+        return albedo, None
     normals = torch.nn.functional.normalize(normals, dim=-1)
-    colour = albedo * lambert(normals, points, lights)
-    if is_shiny(surface):
-        specular = of_material(surface, material_ids, lambda m: m.specular, normals)
-        shininess = of_material(surface, material_ids, lambda m: m.shininess, normals)
-        highlight = blinn_phong(normals, points, to_eye(camera, points), lights, shininess=shininess)
-        colour = colour + specular * highlight
-    return colour
+    matt = albedo * lambert(normals, points, lights)
+    if not is_shiny(surface):
+        return matt, None
+    specular = of_material(surface, material_ids, lambda m: m.specular, normals)
+    shininess = of_material(surface, material_ids, lambda m: m.shininess, normals)
+    return matt, specular * blinn_phong(normals, points, to_eye(camera, points), lights, shininess=shininess)
 
 
 def to_eye(camera: Camera, points: Float[Tensor, "B *points 3"]) -> Float[Tensor, "#B *#points 3"]:

@@ -13,7 +13,7 @@ from renderer.raster.clip import Cuts, clip_attributes
 from renderer.raster.coverage import CoverageMode, soft_silhouette
 from renderer.raster.project import project_clipped, project_mesh
 from renderer.raster.soft_render import soft_render
-from renderer.raster.texture import Filter, texture
+from renderer.raster.texture_set import FaceTextures, TextureMap
 from renderer.relax.distributions import Distribution, distribution
 from renderer.relax.t_conorms import TConorm, t_conorm
 from renderer.scene.camera import Camera
@@ -37,9 +37,8 @@ class SoftRenderer(nn.Module):
     given as Parameters.
 
     Called with meshes, cameras and lights it returns RGBA (B, H, W, 4), linear RGB and coverage. Differentiable in the
-    vertices, the camera, the lights, the materials, and its own parameters. Light is computed at the corners of the
-    faces, and a texture is looked up there, once a corner: a pattern finer than the faces needs `HardRenderer`, or a
-    mesh with as many vertices as the pattern has details.
+    vertices, the camera, the lights, the materials and their textures, and its own parameters. Light is computed at the
+    corners of the faces; a texture is looked up for every face at every pixel.
 
     Args:
         distribution: a `renderer.relax.distribution(...)`, or a name together with `scale`.
@@ -84,8 +83,8 @@ class SoftRenderer(nn.Module):
             raise ValueError(f"coverage: expected 'face' or 'outline', got {coverage!r}")
         if blend not in ("coverage", "softmax"):
             raise ValueError(f"blend: expected 'coverage' or 'softmax', got {blend!r}")
-        if not float(gamma) > 0:
-            raise ValueError(f"gamma: expected a positive number, got {float(gamma)}")
+        if not float(torch.as_tensor(gamma).detach()) > 0:
+            raise ValueError(f"gamma: expected a positive number, got {float(torch.as_tensor(gamma).detach())}")
         self.coverage: CoverageMode = coverage
         self.blend: Blend = blend
         self.background = as_colour(background, name="background")
@@ -134,6 +133,7 @@ class SoftRenderer(nn.Module):
         screen, faces, cuts = project_clipped(surface.vertices, surface.faces, camera, far=self.far)
         colours, colour_faces = _corner_colours(surface, cuts, camera, lights)
         background = self.background.to(screen)
+        layers = colours.shape[-1] // 3  # the highlight is a layer of its own, which no texture tints
         rgb, alpha = soft_render(
             screen,
             faces,
@@ -143,13 +143,15 @@ class SoftRenderer(nn.Module):
             t_conorm=self.t_conorm,
             gamma=self.gamma,
             eps=self.eps,
-            background=background,
+            background=torch.cat([background, *[torch.zeros_like(background)] * (layers - 1)], -1),
             near=camera.near if self.near is None else self.near,
             far=self.far,
             coverage=self.coverage,
             attribute_faces=colour_faces,
+            textures=_face_textures(surface, cuts, screen.shape[0]),
             perspective=camera.projection == "perspective",
         )
+        rgb = rgb.unflatten(-1, (layers, 3)).sum(-2)
         alpha = alpha.unsqueeze(-1)
         if self.blend == "coverage":
             rgb = background + alpha * (rgb - background)
@@ -176,7 +178,9 @@ def _as_t_conorm(value: TConorm | str) -> TConorm:
 def _corner_colours(
     surface: Surface, cuts: tuple[Cuts, ...], camera: Camera, lights: Lights | None
 ) -> tuple[Float[Tensor, "B A 3"], Tensor]:
-    """The colour at every corner of the faces, and its rows for the faces after clipping.
+    """The colour at every corner of the faces without its texture, and its rows for the faces after clipping.
+
+    Three channels, and where something shines three more for the highlight.
 
     What the corners of different faces share is not computed once for both: their normals, materials and texture
     coordinates may differ.
@@ -189,11 +193,9 @@ def _corner_colours(
     albedo = of_material(surface, ids, lambda m: m.base_colour, points)
     if surface.colours is not None:
         albedo = albedo * corner_values(surface.colours)
-    if surface.uv is not None:
-        albedo = _textured(albedo, surface, corner_values(surface.uv))
     shape = torch.broadcast_shapes(albedo.shape, points.shape)
     batch = max(shape[0], 1 if lights is None else _views(camera))
-    colours = shade(
+    matt, highlight = shade(
         surface,
         camera,
         lights,
@@ -202,6 +204,7 @@ def _corner_colours(
         points=points.expand(batch, *shape[1:]),
         material_ids=None if ids is None else ids.expand(batch, -1, -1),
     )
+    colours = matt if highlight is None else torch.cat([matt, highlight], -1)
     own_rows = torch.arange(colours.shape[1] * 3, device=colours.device).reshape(-1, 3)
     return clip_attributes(colours.flatten(1, 2), own_rows, cuts)
 
@@ -210,18 +213,22 @@ def _views(camera: Camera) -> int:
     return camera.batch_shape[0] if camera.batch_shape else 1
 
 
-def _textured(albedo: Tensor, surface: Surface, uv: Float[Tensor, "B F 3 2"]) -> Tensor:
-    """Times the texture at the corners, of the material of each face."""
-    for index, material in enumerate(surface.materials):
-        if material.texture is None:
-            continue
-        image = material.texture.to(uv)
-        image = image.unsqueeze(0) if image.ndim == 3 else image
-        # A corner is a point: it has no footprint to choose a mipmap level by.
-        kind: Filter = "nearest" if material.texture_filter == "nearest" else "linear"
-        batch = max(image.shape[0], uv.shape[0])
-        looked_up = texture(image, uv.expand(batch, -1, -1, -1), filter=kind, wrap=material.texture_wrap)
-        if surface.face_material is not None:
-            looked_up = torch.where((surface.face_material == index).reshape(1, -1, 1, 1), looked_up, 1.0)
-        albedo = albedo * looked_up
-    return albedo
+def _face_textures(surface: Surface, cuts: tuple[Cuts, ...], batch: int) -> FaceTextures | None:
+    """The textures of the materials, and which face after clipping shows which."""
+    textured = [i for i, material in enumerate(surface.materials) if material.texture is not None]
+    if not textured or surface.uv is None:
+        return None
+    uv, uv_faces = clip_attributes(surface.uv.values, surface.uv.faces, cuts)
+    maps = []
+    for i in textured:
+        material = surface.materials[i]
+        assert material.texture is not None
+        maps.append(TextureMap(material.texture.to(uv), material.texture_filter, material.texture_wrap))
+    by_face = None
+    if surface.face_material is not None:
+        index = torch.full((len(surface.materials),), -1, device=uv_faces.device)
+        index[textured] = torch.arange(len(textured), device=uv_faces.device)
+        by_face = index[surface.face_material]
+        for cut in cuts:
+            by_face = by_face[cut.owner]
+    return FaceTextures(maps, uv, uv_faces, by_face)

@@ -59,7 +59,7 @@ def test_separate_rows_and_gradients() -> None:
     one = torch.tensor([[0, 1, 2]])
 
     def run(v: torch.Tensor, a: torch.Tensor) -> torch.Tensor:
-        clipped, _, cuts = clip(v, one, near=0.5, far=1.7)
+        _, _, cuts = clip(v, one, near=0.5, far=1.7)
         carried, new_rows = clip_attributes(a, one, cuts)
         return carried[:, new_rows]
 

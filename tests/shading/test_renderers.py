@@ -21,12 +21,14 @@ def camera(size: int = 32, **options) -> Camera:
     return Camera.orbit(3.2, 25.0, 30.0, image_size=(size, size), **options).to(F64)
 
 
-def soft(scale: float = 0.7, **options) -> SoftRenderer:
-    return SoftRenderer("logistic", scale=scale, gamma=1e-3, **options)
+def soft(scale: float = 0.7, gamma: float = 1e-3, **options) -> SoftRenderer:
+    return SoftRenderer("logistic", scale=scale, gamma=gamma, **options)
 
 
 def both() -> list:
-    return [HardRenderer(background=(0.1, 0.2, 0.3)), soft(background=(0.1, 0.2, 0.3))]
+    """Both renderers, the soft one nearly hard, so that it can be compared with what is there."""
+    background = (0.1, 0.2, 0.3)
+    return [HardRenderer(background=background), soft(0.1, 3e-4, background=background, coverage="outline")]
 
 
 def many_lights() -> Lights:
@@ -102,8 +104,6 @@ def test_colours_on_a_floor_that_reaches_behind_the_camera(kind: str, cells: int
         own = floor[flat.faces].reshape(-1, 3)
         mesh = Mesh(own, torch.arange(len(own)).reshape(-1, 3), vertex_colours=floor_colours(own))
     for renderer in (HardRenderer(antialias=False), SoftRenderer("uniform", scale=0.5, gamma=1e-5)):
-        if kind == "texture" and isinstance(renderer, SoftRenderer):
-            continue
         picture = renderer(mesh, view)[0]
         y, x = torch.meshgrid(torch.arange(24) + 0.5, torch.arange(32) + 0.5, indexing="ij")
         K, pose = view.K, view.camera_to_world
@@ -201,7 +201,8 @@ def test_an_image_as_background(renderer) -> None:
 
 def learnable() -> dict[str, Tensor]:
     torch.manual_seed(0)
-    names = {"base": (3,), "specular": (3,), "texture": (8, 8, 3), "ambient": (3,), "harmonics": (9, 3), "colours": (42, 3)}
+    names = {"base": (3,), "specular": (3,), "texture": (8, 8, 3)}
+    names |= {"ambient": (3,), "harmonics": (9, 3), "colours": (42, 3)}
     made = {name: 0.2 + 0.5 * torch.rand(shape, dtype=F64) for name, shape in names.items()}
     return made | {"shininess": torch.tensor(9.0, dtype=F64), "towards": torch.tensor([0.3, 0.6, 0.8], dtype=F64)}
 
