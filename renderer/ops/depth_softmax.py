@@ -1,8 +1,8 @@
 """Colour by a softmax over depth: `renderer::depth_softmax`.
 
 Beside the colour without its background, and the background's weight, the op keeps the largest nearness and the sum of
-Beside the colour without its background, and the background's weight, the op keeps the largest nearness and the sum of
-none of the five tensors that belong to textures is read.
+weights of every pixel. `layouts` holds six numbers a texture: first texel, height, width, levels, nearest, repeat. If
+it is empty, none of the five tensors that belong to textures is read.
 """
 
 from __future__ import annotations

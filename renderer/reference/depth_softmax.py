@@ -95,7 +95,7 @@ def depth_softmax(
 def texture_values(
     uv: Tensor, depth: Tensor, slopes: Tensor, face_texture: Tensor, texels: Tensor, layouts: list[int]
 ) -> Tensor:
-    """(P, F, 2), (P, F), (F, 6), (F,), (texels of all textures, C) -> (P, F, C): what multiplies each face's attributes.
+    """(P, F, 2), (P, F), (F, 6), (F,), (texels of all textures, C) -> (P, F, C): the factors of the attributes.
 
     `layouts`: first texel, height, width, levels, nearest, repeat of each texture; `face_texture` -1: factor 1.
     `slopes`: d/dx of u/z, v/z, 1/z, then d/dy, so that du/dx = ((u/z)_x - u (1/z)_x) z.
