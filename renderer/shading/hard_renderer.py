@@ -85,18 +85,21 @@ class HardRenderer(nn.Module):
     ) -> Float[Tensor, "B H W 3"]:
         """The colour of every pixel; without meaning where nothing is seen."""
         ids = _material_ids(surface, cuts, fragments)
+        wanted = {"colours": surface.colours} if surface.colours is not None else {}
+        if lights is not None:
+            wanted["normals"] = surface.normals
+            if needs_points(surface, camera, lights):
+                wanted["points"] = Attribute(surface.vertices, surface.faces)
+        carried = _carried(wanted, cuts, fragments)
         albedo = of_material(surface, ids, lambda m: m.base_colour, fragments.barycentrics)
-        if surface.colours is not None:
-            albedo = albedo * _carried(surface.colours, cuts, fragments)
+        if "colours" in carried:
+            white = not albedo.requires_grad and bool((albedo == 1).all())
+            albedo = carried["colours"] if white else albedo * carried["colours"]
         if surface.uv is not None:
             albedo = _textured(albedo, surface, surface.uv, cuts, fragments, ids)
-        normals = points = fragments.barycentrics  # not looked at without lights
         albedo = albedo.expand(*fragments.face_id.shape, 3)
-        if lights is not None:
-            normals = _carried(surface.normals, cuts, fragments)
-            points = normals
-            if needs_points(surface, camera, lights):
-                points = _carried(Attribute(surface.vertices, surface.faces), cuts, fragments)
+        normals = carried.get("normals", albedo)  # not looked at without lights
+        points = carried.get("points", normals)
         matt, highlight = shade(
             surface, camera, lights, albedo=albedo, normals=normals, points=points, material_ids=ids
         )
@@ -119,9 +122,16 @@ def _material_ids(surface: Surface, cuts: tuple[Cuts, ...], fragments: Fragments
     return by_face[fragments.face_id.clamp(min=0)] if by_face.numel() else torch.zeros_like(fragments.face_id)
 
 
-def _carried(attribute: Attribute, cuts: tuple[Cuts, ...], fragments: Fragments) -> Float[Tensor, "B H W C"]:
-    values, rows = clip_attributes(attribute.values, attribute.faces, cuts)
-    return interpolate(values, fragments, rows)
+def _carried(wanted: dict[str, Attribute], cuts: tuple[Cuts, ...], fragments: Fragments) -> dict[str, Tensor]:
+    """Three channels each, (B, H, W, 3); those with the same rows at the corners are interpolated in one go."""
+    out: dict[str, Tensor] = {}
+    while wanted:
+        (first, (values, rows)), *rest = wanted.items()
+        together = [first, *(n for n, a in rest if a.faces is rows and len(a.values) == len(values))]
+        values, rows = clip_attributes(torch.cat([wanted[n].values for n in together], -1), rows, cuts)
+        out |= zip(together, interpolate(values, fragments, rows).split(3, -1), strict=True)
+        wanted = {name: attribute for name, attribute in wanted.items() if name not in together}
+    return out
 
 
 def _textured(

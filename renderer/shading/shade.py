@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from renderer.scene.camera import Camera
 from renderer.scene.lights import Lights, PointLight
-from renderer.shading.reflection import blinn_phong, lambert
+from renderer.shading.reflection import blinn_phong, lambert, unit
 from renderer.shading.surface import Surface, of_material
 
 
@@ -41,7 +40,7 @@ def shade(
     """
     if lights is None:
         return albedo, None
-    normals = torch.nn.functional.normalize(normals, dim=-1)
+    normals = unit(normals)
     matt = albedo * lambert(normals, points, lights)
     if not is_shiny(surface):
         return matt, None
@@ -56,4 +55,4 @@ def to_eye(camera: Camera, points: Float[Tensor, "B *points 3"]) -> Float[Tensor
     if camera.projection == "orthographic":
         return -camera.world_to_camera.reshape(-1, 4, 4)[:, 2, :3].reshape(-1, *singles, 3)
     offset = camera.centre.reshape(-1, *singles, 3) - points
-    return torch.nn.functional.normalize(offset, dim=-1)
+    return unit(offset)
