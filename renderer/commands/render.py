@@ -18,6 +18,7 @@ from renderer.scene import AmbientLight, Camera, DirectionalLight, Lights, Scene
 from renderer.scene.colours import as_colour
 from renderer.scene.files import Part
 from renderer.scene.material import Material, Normals
+from renderer.scene.scene import FRAME_FOV
 from renderer.shading import HardRenderer, SoftRenderer
 from renderer.shading.soft_renderer import DEFAULT_GAMMA
 from renderer.viz.film import FILM_EXTENSIONS, check_film, write_film
@@ -25,6 +26,7 @@ from renderer.viz.image import to_uint8
 
 PICTURE_EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 WITHOUT_ALPHA = (".jpg", ".jpeg", ".bmp", *FILM_EXTENSIONS)
+DEFAULT_SIZE = (512, 512)
 
 
 @dataclass(frozen=True)
@@ -41,18 +43,21 @@ class View:
     """Degrees around the up direction, of a camera that frames the scene."""
     distance: float | None = None
     """From the middle of the scene; the whole scene fits where left out."""
-    fov: float = 30.0
-    """Vertical field of view in degrees, of a camera that frames the scene."""
+    fov: float | None = None
+    """Vertical field of view in degrees, of a camera that frames the scene; 30 where left out."""
     orthographic: bool = False
     """Parallel rays."""
 
     def of(self, scene: Scene, size: tuple[int, int] | None) -> Camera:
-        free = (self.elevation, self.azimuth, self.distance)
-        framed = self.orthographic or any(value is not None for value in free)
-        if framed and self.camera is not None:
-            raise ValueError(f"camera: expected no angles beside the scene's camera {self.camera!r}")
-        if framed or not (self.camera or scene.cameras):
-            return self.around(scene, size or (512, 512))
+        free = {name: getattr(self, name) for name in ("elevation", "azimuth", "distance", "fov")}
+        asked = [name for name, value in free.items() if value is not None]
+        asked += ["orthographic"] if self.orthographic else []
+        if asked and self.camera is not None:
+            raise ValueError(f"{asked[0]}: expected none beside the scene's camera {self.camera!r}")
+        if asked or not (self.camera is not None or scene.cameras):
+            if self.index:
+                raise ValueError(f"index: expected 0 for a camera that frames the scene, got {self.index}")
+            return self.around(scene, size or DEFAULT_SIZE)
         camera = scene.camera(self.camera)
         if camera.batch_shape:
             if not 0 <= self.index < len(camera):
@@ -68,7 +73,7 @@ class View:
             azimuth=(30.0 if self.azimuth is None else self.azimuth) if azimuth is None else azimuth,
             distance=self.distance,
             image_size=size,
-            fov_y=self.fov,
+            fov_y=FRAME_FOV if self.fov is None else self.fov,
             projection="orthographic" if self.orthographic else "perspective",
         )
 
@@ -131,25 +136,35 @@ class Render:
         for name, value in (("samples", self.samples), ("frames", self.frames), ("size", min(self.size or (1, 1)))):
             if value < 1:
                 raise ValueError(f"{name}: expected at least 1, got {value}")
-        if not self.out.parent.is_dir():
-            raise ValueError(f"out: expected a folder that exists, got {self.out.parent}")
+        if not self.out.parent.is_dir() or self.out.is_dir():
+            raise ValueError(f"out: expected a file in a folder that exists, got {self.out}")
         if self.background == "transparent" and extension in WITHOUT_ALPHA:
             raise ValueError(f"background: expected a colour, as {extension} has no transparency")
+        if self.to_light is not None and self.light != "scene":
+            raise ValueError(f"light: expected none beside to_light, got {self.light!r}")
+        if not self.soft and self.softness != Soft():
+            raise ValueError("soft: expected --soft beside options of the soft renderer")
         scene = self._changed(Scene.load(self.scene))
-        with torch.no_grad():
-            if extension in FILM_EXTENSIONS:
-                self._film(scene)
-            else:
-                camera = self.view.of(scene, self.size)
-                picture = self._picture(scene, camera)
-                iio.imwrite(self.out, picture[..., :3] if extension in WITHOUT_ALPHA else picture)
+        try:
+            with torch.no_grad():
+                if extension in FILM_EXTENSIONS:
+                    self._film(scene)
+                else:
+                    picture = self._picture(scene, self.view.of(scene, self.size))
+                    # One named writer, so that what is written does not depend on which others are installed.
+                    pixels = picture[..., :3] if extension in WITHOUT_ALPHA else picture
+                    iio.imwrite(self.out, pixels, plugin="pillow")
+        except OSError as error:
+            raise ValueError(f"out: {self.out} cannot be written ({error})") from None
         print(self.out)
 
     def _film(self, scene: Scene) -> None:
-        size = self.size or (512, 512)
+        size = self.size or DEFAULT_SIZE
         check_film(self.out, *size)
         if self.view.camera is not None:
             raise ValueError(f"camera: expected none for a turntable, got {self.view.camera!r}")
+        if self.view.index:
+            raise ValueError(f"index: expected 0 for a turntable, got {self.view.index}")
         start = 30.0 if self.view.azimuth is None else self.view.azimuth
         cameras = self.view.around(scene, size, start + 360.0 / self.frames * torch.arange(self.frames))
 
@@ -157,27 +172,44 @@ class Render:
             for camera in cameras:
                 yield self._picture(scene, camera)[..., :3]
 
-        write_film(self.out, pictures())
+        # Beside the place where it goes, so that a run that stops half way leaves no half film there.
+        partial = self.out.with_name(f".{self.out.stem}.part{self.out.suffix}")
+        try:
+            write_film(partial, pictures())
+            partial.replace(self.out)
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def _renderer(self, scene: Scene, camera: Camera) -> HardRenderer | SoftRenderer:
+        background = scene.background if self.background == "scene" else self.background
+        background = as_colour(0.0 if self.background == "transparent" else background, name="background")
+        if not self.soft:
+            return HardRenderer(background=background)
+        soft = self.softness
+        if soft.coverage == "outline" and soft.t_conorm != Soft.t_conorm:
+            raise ValueError(f"t_conorm: expected none with --coverage outline, got {soft.t_conorm!r}")
+        perturbation = distribution(soft.distribution, scale=soft.scale, squared=soft.squared)
+        near, far = scene.depth_range(camera)
+        return SoftRenderer(
+            perturbation,
+            soft.t_conorm,
+            coverage=soft.coverage,
+            gamma=soft.gamma,
+            background=background,
+            near=near,
+            far=far,
+        )
 
     def _picture(self, scene: Scene, camera: Camera) -> np.ndarray:
         """8-bit RGBA (H, W, 4), the alpha straight."""
-        transparent = self.background == "transparent"
-        background = scene.background if self.background == "scene" else self.background
-        background = as_colour(0.0 if transparent else background, name="background")
         samples = 1 if self.soft else self.samples
         height, width = camera.image_size
-        renderer: HardRenderer | SoftRenderer = HardRenderer(background=background)
-        if self.soft:
-            soft = self.softness
-            perturbation = distribution(soft.distribution, scale=soft.scale, squared=soft.squared)
-            renderer = SoftRenderer(
-                perturbation, soft.t_conorm, coverage=soft.coverage, gamma=soft.gamma, background=background
-            )
         view = camera.resize((height * samples, width * samples))
+        renderer = self._renderer(scene, camera)
         image = scene.render(camera=view, renderer=renderer, lights=self._lights(scene, camera))[0]
         image = image.unflatten(0, (height, samples)).unflatten(2, (width, samples)).mean((1, 3))
         colour, alpha = image[..., :3], image[..., 3:].clamp(0, 1)
-        if transparent:
+        if self.background == "transparent":
             colour = colour / torch.where(alpha > 0, alpha, 1.0)
         else:
             alpha = torch.ones_like(alpha)
@@ -196,7 +228,7 @@ class Render:
     def _changed(self, scene: Scene) -> Scene:
         """The scene with the up direction and the normals that were asked for."""
         if self.up is not None:
-            scene = replace(scene, up=self.up)
+            scene = replace(scene, up=self.up, lights=scene.lights if scene.has_own_lights else None)
         if self.normals is None:
             return scene
         parts = []

@@ -54,6 +54,9 @@ def scene_to_trimesh(scene: Scene) -> trimesh.Scene:
 
     made = trimesh.Scene()
     for name, mesh, transform in scene.placed_parts:
+        # trimesh keeps one node of a name only.
+        while name in made.graph.nodes:
+            name += " again"
         matrix = transform.detach().cpu().double().numpy()
         made.add_geometry(to_trimesh_with_appearance(mesh, encoding="srgb"), node_name=name, transform=matrix)
     return made

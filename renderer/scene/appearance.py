@@ -13,6 +13,8 @@ from renderer.scene.material import Material
 APPEARANCE = ("material", "uv", "uv_faces", "vertex_colours", "face_colours")
 """The fields of a mesh that say how it looks."""
 
+_INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
+
 
 def checked_appearance(
     faces: Tensor,
@@ -85,8 +87,8 @@ def _checked_uv_faces(uv: Tensor, uv_faces: Any, faces: Tensor, num_vertices: in
         if rows != num_vertices:
             raise DataError(f"uv_faces: expected indices (F, 3), as uv has {rows} rows for {num_vertices} vertices")
         return faces
-    if not isinstance(uv_faces, Tensor) or uv_faces.is_floating_point() or uv_faces.shape != faces.shape:
-        came = tuple(uv_faces.shape) if isinstance(uv_faces, Tensor) else type(uv_faces).__name__
+    if not isinstance(uv_faces, Tensor) or uv_faces.dtype not in _INTEGERS or uv_faces.shape != faces.shape:
+        came = f"{uv_faces.dtype} {tuple(uv_faces.shape)}" if isinstance(uv_faces, Tensor) else type(uv_faces).__name__
         raise DataError(f"uv_faces: expected an integer Tensor of shape {tuple(faces.shape)}, got {came}")
     low, high = int(uv_faces.min()), int(uv_faces.max())
     if low < 0 or high >= rows:

@@ -18,7 +18,7 @@ from renderer.scene.errors import DataError
 from renderer.scene.material import Material
 from renderer.scene.mesh import Mesh
 from renderer.scene.textures import encode_texture
-from renderer.scene.trimesh_visuals import appearance_from_trimesh, to_trimesh_with_appearance
+from renderer.scene.trimesh_visuals import appearance_from_trimesh, check_single, to_trimesh_with_appearance
 
 if TYPE_CHECKING:
     import trimesh
@@ -165,19 +165,20 @@ def merge_meshes(meshes: list[Mesh]) -> Mesh:
 def save_mesh(mesh: Mesh, path: str | Path) -> None:
     """Write OBJ, PLY, STL, OFF or GLB, by extension; an existing file is replaced only once the new one is complete.
 
-    OBJ and OFF keep every digit; PLY, STL and GLB store float32. OBJ stores the material in a file NAME.mtl and the
-    texture in NAME.png beside it (8-bit sRGB). GLB stores base colour, texture and colours, and repeats vertices at
-    seams. PLY stores colours; STL and OFF have none. Normals "flat", and in GLB the highlight, have no place in files.
+    OBJ and OFF keep every digit of the positions; PLY, STL and GLB store float32. OBJ stores the material in a file
+    NAME.mtl and the texture in NAME.png beside it (8-bit sRGB). GLB stores base colour, texture and colours, and
+    repeats vertices at seams. PLY stores colours, the base colour among them, in 8 bits; STL and OFF store shape only.
+    Normals "flat", and in GLB and PLY the highlight, have no place in files.
 
     Raises:
-        ValueError: the mesh has batch dimensions, or colours that the format cannot hold.
+        ValueError: the mesh or its look has batch dimensions, or colours or a texture that the format cannot hold.
         DataError: an unknown extension.
     """
     path = Path(path)
     extension = _extension(path)
     beside: dict[Path, bytes] = {}
-    if mesh.vertices.ndim != 2:
-        mesh.to_trimesh()  # says what is wrong
+    check_single(mesh)
+    _check_holds(mesh, extension)
     if extension == ".obj":
         data = _obj_files(mesh, path, beside).encode()
     elif extension == ".off":
@@ -186,9 +187,8 @@ def save_mesh(mesh: Mesh, path: str | Path) -> None:
         triangles = mesh.to_trimesh()
         if extension == ".glb":
             triangles = to_trimesh_with_appearance(mesh, encoding="linear")
-        elif extension == ".ply" and (mesh.vertex_colours is not None or mesh.face_colours is not None):
-            plain = mesh.with_appearance(material=None, uv=None, uv_faces=None)
-            triangles = to_trimesh_with_appearance(plain, encoding="srgb")
+        elif extension == ".ply":
+            triangles = to_trimesh_with_appearance(_with_colours_only(mesh), encoding="srgb")
         exported = triangles.export(file_type=extension[1:])
         assert isinstance(exported, bytes)  # all three are binary formats
         data = exported
@@ -197,10 +197,35 @@ def save_mesh(mesh: Mesh, path: str | Path) -> None:
     _replace_file(path, data)
 
 
+def _check_holds(mesh: Mesh, extension: str) -> None:
+    """Raise ValueError where the format has no place for what the mesh looks like."""
+    refused = {
+        ".obj": ("face_colours",),
+        ".ply": ("texture",),
+        ".stl": ("material", "texture", "vertex_colours", "face_colours"),
+        ".off": ("material", "texture", "vertex_colours", "face_colours"),
+        ".glb": (),
+    }[extension]
+    texture = None if mesh.material is None else mesh.material.texture
+    for name, value in {**mesh.appearance, "texture": texture}.items():
+        if value is not None and name in refused:
+            kind = extension[1:].upper()
+            raise ValueError(
+                f"{name}: expected none, as {kind} files have no place for it; Mesh(vertices, faces) has none"
+            )
+
+
+def _with_colours_only(mesh: Mesh) -> Mesh:
+    """The same mesh with its base colour among its vertex colours."""
+    if mesh.material is None:
+        return mesh.with_appearance(uv=None, uv_faces=None)
+    white = torch.ones_like(mesh.vertices)
+    colours = (white if mesh.vertex_colours is None else mesh.vertex_colours) * mesh.material.base_colour.to(white)
+    return mesh.with_appearance(material=None, uv=None, uv_faces=None, vertex_colours=colours)
+
+
 def _obj_files(mesh: Mesh, path: Path, beside: dict[Path, bytes]) -> str:
     """The OBJ text; the files that go with it are added to `beside`."""
-    if mesh.face_colours is not None:
-        raise ValueError("face_colours: expected none, as OBJ files cannot hold them; GLB and PLY can")
     material = mesh.material
     if material is None:
         return obj.format_obj(mesh, None)
@@ -226,8 +251,7 @@ def _replace_file(path: Path, data: bytes) -> None:
 def _obj_materials(content: obj.ObjFile, path: Path) -> dict[str, Material]:
     found: dict[str, Material] = {}
     for library in content.libraries:
-        file = path.parent / library
-        if file.is_file():
+        for file in obj.library_files(path.parent, library):
             found.update(obj.read_materials(file))
     return found
 

@@ -46,14 +46,17 @@ def read_cameras_and_lights(
         for node, world in _nodes(tree):
             if "camera" in node:
                 name = node.get("name") or f"camera {len(cameras)}"
+                while name in cameras:  # which glTF allows
+                    name += " again"
                 cameras[name] = _camera(tree["cameras"][node["camera"]], world, image_size, dtype)
             extension = node.get("extensions", {}).get("KHR_lights_punctual")
             if extension is not None:
                 lights.append(_light(definitions[extension["light"]], world.to(dtype)))
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
-    except (KeyError, IndexError, TypeError, ValueError, RecursionError) as error:
-        raise DataError(f"{path}: cannot be read as GLB ({type(error).__name__}: {error})") from None
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(f"{path}: cannot be read as GLB ({type(error).__name__}: {reason})") from None
     return cameras, Lights(*lights)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -65,9 +66,14 @@ class Material:
             came = tuple(image.shape) if isinstance(image, Tensor) else type(image).__name__
             raise DataError(f"texture: expected a float Tensor (h, w, 3) or (B, h, w, 3), got {came}")
         shininess = self.shininess
-        if not isinstance(shininess, Tensor):
-            if not (isinstance(shininess, int | float) and 0 < shininess < float("inf")):
-                raise DataError(f"shininess: expected a positive number, got {shininess!r}")
+        if isinstance(shininess, Tensor):
+            if shininess.ndim or not shininess.is_floating_point():
+                raise DataError(
+                    f"shininess: expected a float Tensor (), got {shininess.dtype} {tuple(shininess.shape)}"
+                )
+        elif isinstance(shininess, bool) or not isinstance(shininess, int | float) or not 0 < shininess < math.inf:
+            raise DataError(f"shininess: expected a positive number, got {shininess!r}")
+        else:
             object.__setattr__(self, "shininess", torch.tensor(float(shininess)))
 
     def to(self, *args: Any, **kwargs: Any) -> Material:

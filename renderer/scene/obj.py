@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from renderer.scene.colours import as_colour, encoded_colours, linear_from_srgb
 from renderer.scene.errors import DataError
 from renderer.scene.material import Material
 from renderer.scene.mesh import Mesh
@@ -20,7 +22,8 @@ from renderer.scene.textures import read_texture
 class ObjFile:
     """What an OBJ file says: arrays, and for each face the row of `materials` that it uses, or -1.
 
-    `colours` are empty unless every vertex has one; `uv_faces` are -1 at the corners without texture coordinates.
+    `colours` are linear RGB, empty unless every vertex has one; `uv_faces` are -1 at the corners without texture
+    coordinates.
     """
 
     vertices: np.ndarray
@@ -70,7 +73,7 @@ def read_obj(path: Path) -> ObjFile:
     return ObjFile(
         vertices=vertices,
         faces=faces,
-        colours=_numbers(found.colours if len(found.colours) == len(vertices) else [], 3, "v"),
+        colours=_colours(found.colours if len(found.colours) == len(vertices) else []),
         uv=_numbers(found.uv, 2, "vt"),
         uv_faces=uv_faces,
         face_material=np.array(found.face_material, dtype=np.int64),
@@ -114,12 +117,16 @@ def _statements(text: str) -> Iterator[tuple[int, list[str]]]:
     """Line number and words of each statement; comments are dropped, a backslash at the end joins the next line."""
     pending: list[str] = []
     for number, line in enumerate(text.splitlines(), start=1):
-        line = line.partition("#")[0].rstrip()
+        line = _COMMENT.sub("", line).rstrip()
         pending += line.removesuffix("\\").split()
         if not line.endswith("\\"):
             if pending:
                 yield number, pending
             pending = []
+
+
+_COMMENT = re.compile(r"(^|\s)#.*")
+"""From a # at the start of a word to the end of the line; names of files and materials may hold one inside."""
 
 
 def _index(token: str, part: int, count: int, line: int, kind: str) -> int:
@@ -143,6 +150,14 @@ def _numbers(rows: list[list[str]], columns: int, keyword: str) -> np.ndarray:
         raise DataError(f"expected numbers in {keyword} lines (ValueError: {error})") from None
 
 
+def _colours(rows: list[list[str]]) -> np.ndarray:
+    """Linear RGB of the sRGB values, 0 to 1, that modelling programs and scanners write behind a position."""
+    encoded = _numbers(rows, 3, "v")
+    if ((encoded < 0) | (encoded > 1)).any():
+        raise DataError(f"expected vertex colours from 0 to 1, got {encoded.min():g} to {encoded.max():g}")
+    return linear_from_srgb(torch.from_numpy(encoded)).numpy()
+
+
 def _check_range(indices: np.ndarray, count: int, lines: list[int], what: str, *, least: int = 0) -> None:
     outside = ((indices < least) | (indices >= count)).any(1)
     if outside.any():
@@ -152,38 +167,80 @@ def _check_range(indices: np.ndarray, count: int, lines: list[int], what: str, *
 
 
 def read_materials(path: Path) -> dict[str, Material]:
-    """The materials of an MTL file by name: base colour Kd, highlight Ks, shininess Ns, texture map_Kd.
+    """The materials of an MTL file by name: base colour Kd, highlight Ks, shininess Ns, texture map_Kd with -clamp.
 
-    Numbers are linear RGB. Options of map_Kd, and everything else in the file, have no place here and are left.
+    Numbers are linear RGB. Other options of map_Kd, and everything else in the file, have no place here and are left.
 
     Raises:
         DataError: an unreadable file, a number that is none, a missing texture; one line that names the file.
     """
     fields: dict[str, dict[str, object]] = {}
     here: dict[str, object] = {}
-    for number, tokens in _statements(path.read_text(encoding="utf-8", errors="replace")):
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({type(error).__name__})") from None
+    for number, tokens in _statements(text):
         keyword, values = tokens[0].lower(), tokens[1:]
         try:
             if keyword == "newmtl":
                 here = fields.setdefault(" ".join(values), {})
             elif keyword in ("kd", "ks"):
                 rgb = tuple(float(value) for value in values[:3])
-                here["base_colour" if keyword == "kd" else "specular"] = rgb * 3 if len(rgb) == 1 else rgb
+                name = "base_colour" if keyword == "kd" else "specular"
+                here[name] = as_colour(rgb * 3 if len(rgb) == 1 else rgb, name=tokens[0])
             elif keyword == "ns" and float(values[0]) > 0:  # 0 goes with Ks 0: no highlight
                 here["shininess"] = float(values[0])
             elif keyword == "map_kd":
-                here["texture"] = read_texture(_texture_file(path.parent, values))
-        except (ValueError, IndexError) as error:
-            if isinstance(error, DataError):
-                raise
+                options, words = _map_options(values)
+                here["texture"] = read_texture(path.parent / _file_name(words))
+                here["texture_wrap"] = "clamp" if options.get("-clamp") == ["on"] else "repeat"
+        except DataError as error:
+            # A texture's own error names its file already.
+            raise DataError(str(error) if keyword == "map_kd" else f"{path}: line {number}: {error}") from None
+        except (ValueError, IndexError):
             raise DataError(f"{path}: line {number}: expected numbers, got {' '.join(tokens)}") from None
     return {name: Material(**values) for name, values in fields.items()}  # type: ignore[arg-type]
 
 
-def _texture_file(folder: Path, words: list[str]) -> Path:
-    """The file in a map_Kd line: what follows its options; names may hold spaces, and Windows' separators."""
-    whole = folder / " ".join(words).replace("\\", "/")
-    return whole if whole.is_file() or len(words) == 1 or not words[0].startswith("-") else folder / words[-1]
+_MAP_OPTIONS = {
+    **dict.fromkeys(("-blendu", "-blendv", "-boost", "-bm", "-cc", "-clamp", "-imfchan", "-texres", "-type"), 1),
+    "-mm": 2,
+    **dict.fromkeys(("-o", "-s", "-t"), 3),
+}
+"""How many words at most follow each option of a texture; those that take 3 may have fewer."""
+
+
+def _map_options(words: list[str]) -> tuple[dict[str, list[str]], list[str]]:
+    """The options in front of a texture's name, and the words of the name, which may hold spaces."""
+    options: dict[str, list[str]] = {}
+    while words and words[0].lower() in _MAP_OPTIONS:
+        option, count = words[0].lower(), 1
+        most = _MAP_OPTIONS[option]
+        while count <= most and count < len(words) and (most < 3 or _is_number(words[count])):
+            count += 1
+        options[option], words = words[1:count], words[count:]
+    return options, words
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
+
+
+def _file_name(words: list[str]) -> str:
+    """A name as words, perhaps with Windows' separators."""
+    return " ".join(words).replace("\\", "/")
+
+
+def library_files(folder: Path, library: str) -> list[Path]:
+    """The files of an mtllib line that are there: the whole is one name with spaces, or each word is one."""
+    whole = folder / _file_name([library])
+    files = [whole] if whole.is_file() else [folder / _file_name([word]) for word in library.split()]
+    return [file for file in files if file.is_file()]
 
 
 def format_obj(mesh: Mesh, library: str | None) -> str:
@@ -191,7 +248,7 @@ def format_obj(mesh: Mesh, library: str | None) -> str:
     digits = ".17g" if mesh.vertices.dtype == torch.float64 else ".9g"
     rows = mesh.vertices.detach().cpu().tolist()
     if mesh.vertex_colours is not None:
-        colours = mesh.vertex_colours.detach().cpu().tolist()
+        colours = encoded_colours(mesh.vertex_colours.detach().cpu(), name="vertex_colours").tolist()
         rows = [position + colour for position, colour in zip(rows, colours, strict=True)]
     lines = [] if library is None else [f"mtllib {library}"]
     lines += ["v " + " ".join(f"{x:{digits}}" for x in row) for row in rows]
@@ -214,5 +271,6 @@ def format_materials(material: Material, texture: str | None) -> str:
     lines = [f"newmtl {MATERIAL_NAME}"]
     lines += [f"{name} " + " ".join(f"{c:.9g}" for c in value.detach().cpu().tolist()) for name, value in colours]
     lines.append(f"Ns {float(material.shininess):.9g}")
-    lines += [] if texture is None else [f"map_Kd {texture}"]
+    clamp = "-clamp on " if material.texture_wrap == "clamp" else ""
+    lines += [] if texture is None else [f"map_Kd {clamp}{texture}"]
     return "\n".join(lines) + "\n"

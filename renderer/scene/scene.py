@@ -16,6 +16,7 @@ from renderer.scene.camera import Camera, Projection
 from renderer.scene.colours import Colour, as_colour
 from renderer.scene.errors import DataError
 from renderer.scene.files import Part, placed
+from renderer.scene.intrinsics import as_size
 from renderer.scene.lights import Lights
 from renderer.scene.mesh import Mesh
 from renderer.scene.pose import upright_axes
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 MARGIN = 1.06
 """The picture is this much larger than the bounding sphere."""
+
+MIN_DEPTH = 0.01
+"""Least depth of a scene for the soft renderer, as a share of its distance: a plane seen head-on has none."""
 
 FRAME_FOV = 30.0
 """Vertical field of view in degrees of a camera that frames the scene: little distortion."""
@@ -41,6 +45,9 @@ class Scene:
         background: linear RGB, (3,).
         up: the world direction that points upwards.
 
+    Raises:
+        DataError: one line naming the argument.
+
     Example:
         >>> scene = Scene.load("scenes/teapot")
         >>> image = scene.render(camera="test", soft=True)           # RGBA (8, 256, 256, 4)
@@ -51,22 +58,30 @@ class Scene:
     lights: Lights | None = None
     background: Colour = 0.0
     up: tuple[float, float, float] = (0.0, 1.0, 0.0)
+    has_own_lights: bool = field(init=False, default=True)
+    """Whether the lights were given; those made up here depend on `up`."""
 
     def __post_init__(self) -> None:
-        if not len(self.parts):
+        if isinstance(self.parts, Mesh | Part) or not isinstance(self.parts, Sequence):
+            raise DataError(f"parts: expected a list of meshes, got {type(self.parts).__name__}")
+        if not self.parts:
             raise DataError("parts: expected at least one mesh, got none")
-        parts = []
-        for i, part in enumerate(self.parts):
-            if isinstance(part, Mesh):
-                eye = torch.eye(4, dtype=part.vertices.dtype, device=part.vertices.device)
-                part = Part(f"mesh {i}", part, eye)
-            parts.append(part)
-        object.__setattr__(self, "parts", tuple(parts))
-        object.__setattr__(self, "cameras", dict(self.cameras))
-        object.__setattr__(self, "background", as_colour(self.background, name="background"))
+        cameras = dict(self.cameras)
+        for name, camera in cameras.items():
+            if not isinstance(camera, Camera):
+                raise DataError(f"cameras[{name!r}]: expected a Camera, got {type(camera).__name__}")
+        if not isinstance(self.lights, Lights | None):
+            raise DataError(f"lights: expected Lights(...) or None, got {type(self.lights).__name__}")
+        background = as_colour(self.background, name="background")
+        if background.ndim != 1:
+            raise DataError(f"background: expected one colour, got shape {tuple(background.shape)}")
         upright_axes(self.up)
+        object.__setattr__(self, "parts", tuple(_as_part(part, i) for i, part in enumerate(self.parts)))
+        object.__setattr__(self, "cameras", cameras)
+        object.__setattr__(self, "background", background)
         if self.lights is None:
             object.__setattr__(self, "lights", Lights.studio(self.up))
+            object.__setattr__(self, "has_own_lights", False)
 
     @classmethod
     def load(cls, path: str | Path, *, dtype: torch.dtype = torch.float32) -> Scene:
@@ -105,7 +120,7 @@ class Scene:
     @property
     def bounds(self) -> Float[Tensor, "2 3"]:
         """Lowest and highest corner of the axis-aligned box around everything."""
-        boxes = torch.stack([mesh.bounds for mesh in self.meshes])
+        boxes = torch.cat([mesh.bounds.reshape(-1, 2, 3) for mesh in self.meshes])
         return torch.stack([boxes[:, 0].amin(0), boxes[:, 1].amax(0)])
 
     # -- pictures ----------------------------------------------------------------------------------------------------
@@ -138,8 +153,21 @@ class Scene:
 
         Args:
             distance: from the middle, in world units; by default the bounding sphere just fits into the picture.
+
+        Raises:
+            ValueError: a distance that is not positive, a field of view outside 0 to 180 degrees, or no finite angle.
         """
-        vertices = torch.cat([mesh.vertices.detach().reshape(-1, 3) for mesh in self.meshes])
+        if not 0 < fov_y < 180:
+            raise ValueError(f"fov_y: expected degrees between 0 and 180, got {fov_y}")
+        if distance is not None and not 0 < distance < math.inf:
+            raise ValueError(f"distance: expected a positive number, got {distance}")
+        for name, angle in (("elevation", elevation), ("azimuth", azimuth)):
+            if not bool(torch.isfinite(torch.as_tensor(angle)).all()):
+                raise ValueError(f"{name}: expected finite degrees, got {angle}")
+        image_size = as_size(image_size)
+        vertices = torch.cat(
+            [mesh.vertices.detach()[..., mesh.topology.used_vertices, :].reshape(-1, 3) for mesh in self.meshes]
+        )
         centre = self.bounds.detach().mean(0)
         radius = float((vertices - centre).norm(dim=1).max()) or 1.0
         height, width = image_size
@@ -164,6 +192,16 @@ class Scene:
             near=max(1e-3 * distance, (distance - radius) / 2),
         )
 
+    def depth_range(self, camera: Camera) -> tuple[float, float]:
+        """Depths between which the scene lies for every camera of a batch, in world units, for `SoftRenderer`.
+
+        From the nearest vertex (or the near plane) to twice as far beyond it as the farthest, so that softness in
+        depth is a share of the scene's own extent, whatever its units.
+        """
+        depths = torch.cat([camera.to_camera(mesh.vertices.detach())[..., 2].reshape(-1) for mesh in self.meshes])
+        near, farthest = max(camera.near, float(depths.min())), float(depths.max())
+        return near, near + 2 * max(farthest - near, MIN_DEPTH * near)
+
     def render(
         self,
         *,
@@ -176,7 +214,7 @@ class Scene:
 
         Args:
             camera: a camera (or a batch), the name of one of the scene's, or None for the first.
-            soft: draw with `SoftRenderer` as it comes (uniform, half a pixel wide, by outline) instead of
+            soft: draw with `SoftRenderer` (uniform, half a pixel wide, by outline, depths by `depth_range`) instead of
                 `HardRenderer`.
             renderer: draw with this one instead; its own background counts.
             lights: other lights than the scene's.
@@ -186,12 +224,26 @@ class Scene:
         # The only arrow from here to the right: a scene knows how to be drawn.
         from renderer.shading import HardRenderer, SoftRenderer
 
+        view = camera if isinstance(camera, Camera) else self.camera(camera)
         if renderer is None:
             if soft:
-                renderer = SoftRenderer("uniform", scale=0.5, coverage="outline", background=self.background)
+                near, far = self.depth_range(view)
+                renderer = SoftRenderer(
+                    "uniform", scale=0.5, coverage="outline", background=self.background, near=near, far=far
+                )
             else:
                 renderer = HardRenderer(background=self.background)
         elif soft and not isinstance(renderer, SoftRenderer):
             raise ValueError(f"renderer: expected a SoftRenderer with soft=True, got {type(renderer).__name__}")
-        view = camera if isinstance(camera, Camera) else self.camera(camera)
         return renderer(self.meshes, view, self.lights if lights is None else lights)
+
+
+def _as_part(part: Part | Mesh, index: int) -> Part:
+    if isinstance(part, Mesh):
+        eye = torch.eye(4, dtype=part.vertices.dtype, device=part.vertices.device)
+        return Part(f"mesh {index}", part, eye)
+    if not isinstance(part, Part):
+        raise DataError(f"parts[{index}]: expected a Mesh or Part, got {type(part).__name__}")
+    if tuple(part.transform.shape) != (4, 4):
+        raise DataError(f"parts[{index}].transform: expected shape (4, 4), got {tuple(part.transform.shape)}")
+    return part

@@ -43,6 +43,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -56,6 +57,7 @@ from renderer.scene.colours import as_colour, as_numbers
 from renderer.scene.errors import DataError
 from renderer.scene.files import MESH_EXTENSIONS, Part, load_parts
 from renderer.scene.gltf import read_cameras_and_lights
+from renderer.scene.intrinsics import as_size
 from renderer.scene.lights import (
     AmbientLight,
     DirectionalLight,
@@ -108,7 +110,7 @@ def _load_toml(path: Path, dtype: torch.dtype) -> Scene:
         raise DataError(f"{path}: no such file")
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read as TOML ({str(error).splitlines()[0]})") from None
     try:
         _check_keys(table, ("background", "up", "mesh", "camera", "light"), "the file")
@@ -121,9 +123,9 @@ def _load_toml(path: Path, dtype: torch.dtype) -> Scene:
             raise DataError("mesh: expected at least one [[mesh]], found none")
         cameras: dict[str, Camera] = {}
         for where, entry in _entries(table, "camera"):
-            name = entry.get("name", f"camera {len(cameras)}")
-            if not isinstance(name, str) or name in cameras:
-                raise DataError(f"{where}: expected a name of its own, got {name!r}")
+            name = _text(entry, "name", where) or f"camera {len(cameras)}"
+            if name in cameras:
+                raise DataError(f"{where}.name: expected a name of its own, got {name!r} again")
             cameras[name] = _camera(entry, where, path, up, dtype)
         lights = [_light(entry, where, up) for where, entry in _entries(table, "light")]
         return Scene(
@@ -135,7 +137,7 @@ def _load_toml(path: Path, dtype: torch.dtype) -> Scene:
         )
     except (ValueError, TypeError) as error:
         text = str(error)
-        raise DataError(text if text.startswith(str(path.parent)) else f"{path}: {text}") from None
+        raise DataError(text if text.startswith(str(path.parent) + os.sep) else f"{path}: {text}") from None
 
 
 def _entries(table: Table, key: str) -> list[tuple[str, Table]]:
@@ -153,16 +155,22 @@ def _check_keys(table: Table, known: tuple[str, ...], where: str) -> None:
 
 def _mesh(entry: Table, where: str, path: Path, dtype: torch.dtype) -> list[Part]:
     _check_keys(entry, ("file", "name", "position", "rotation", "scale", "matrix", "material"), where)
-    if not isinstance(entry.get("file"), str):
-        raise DataError(f'{where}: expected file = "...", got {entry.get("file")!r}')
-    parts = load_parts(path.parent / entry["file"], dtype=dtype)
+    file, name = _text(entry, "file", where), _text(entry, "name", where)
+    if file is None:
+        raise DataError(f'{where}: expected file = "...", got none')
+    parts = load_parts(path.parent / file, dtype=dtype)
     transform = _transform(entry, where).to(dtype)
     material = _material(entry["material"], f"{where}.material", path) if "material" in entry else None
     made = []
     for part in parts:
-        name = entry.get("name", part.name)
-        mesh = part.mesh if material is None else part.mesh.with_appearance(material=material.to(dtype))
-        made.append(Part(name if len(parts) == 1 else f"{name} {part.name}", mesh, transform @ part.transform))
+        mesh = part.mesh
+        if material is not None:
+            try:
+                mesh = mesh.with_appearance(material=material.to(dtype))
+            except DataError as error:
+                raise DataError(f"{where}.material: {error}") from None
+        own = part.name if name is None else name if len(parts) == 1 else f"{name} {part.name}"
+        made.append(Part(own, mesh, transform @ part.transform))
     return made
 
 
@@ -174,7 +182,10 @@ def _transform(entry: Table, where: str) -> Tensor:
         rows = entry["matrix"]
         if not isinstance(rows, list) or len(rows) != 4:
             raise DataError(f"{where}.matrix: expected 4 rows of 4 numbers, got {rows!r}")
-        return torch.tensor([as_numbers(row, 4, name=f"{where}.matrix") for row in rows], dtype=torch.float64)
+        matrix = torch.tensor([as_numbers(row, 4, name=f"{where}.matrix") for row in rows], dtype=torch.float64)
+        if matrix[3].tolist() != [0, 0, 0, 1] or float(torch.linalg.det(matrix)) == 0:
+            raise DataError(f"{where}.matrix: expected an invertible matrix with the last row 0 0 0 1, got {rows}")
+        return matrix
     matrix = torch.eye(4, dtype=torch.float64)
     for axis, degrees in enumerate(as_numbers(entry.get("rotation", (0, 0, 0)), 3, name=f"{where}.rotation")):
         turn = torch.eye(4, dtype=torch.float64)
@@ -198,7 +209,7 @@ def _material(entry: Any, where: str, path: Path) -> Material:
     _check_keys(entry, known, where)
     fields = dict(entry)
     if "texture" in fields:
-        fields["texture"] = read_texture(path.parent / str(fields["texture"]))
+        fields["texture"] = read_texture(path.parent / str(_text(entry, "texture", where)))
     return _named(where, lambda: Material(**fields))
 
 
@@ -206,16 +217,24 @@ def _camera(entry: Table, where: str, path: Path, up: tuple[float, float, float]
     _check_keys(
         entry, ("name", "eye", "target", "up", "image_size", "fov_y", "view_height", "near", "transforms"), where
     )
-    height, width = (int(n) for n in as_numbers(entry.get("image_size", DEFAULT_SIZE), 2, name=f"{where}.image_size"))
-    near = entry.get("near", DEFAULT_NEAR)
-    if "transforms" in entry:
-        file = path.parent / str(entry["transforms"])
+    size = _named(where, lambda: as_size(entry.get("image_size", DEFAULT_SIZE)))
+    near = _number(entry, "near", where, DEFAULT_NEAR)
+    transforms = _text(entry, "transforms", where)
+    if transforms is not None:
+        beside = [key for key in ("eye", "target", "up", "fov_y", "view_height") if key in entry]
+        if beside:
+            raise DataError(f"{where}: expected either transforms or {beside[0]}, got both")
+        file = path.parent / transforms
         try:
             contents = json.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise DataError(f"{file}: cannot be read as JSON ({type(error).__name__})") from None
-        size = (height, width) if "image_size" in entry else None
-        return Camera.from_blender_transforms(contents, image_size=size, dtype=dtype, near=near)
+        try:
+            return Camera.from_blender_transforms(
+                contents, image_size=size if "image_size" in entry else None, dtype=dtype, near=near
+            )
+        except ValueError as error:
+            raise DataError(f"{file}: {error}") from None
     if "eye" not in entry:
         raise DataError(f"{where}: expected eye or transforms, got neither")
     if "fov_y" in entry and "view_height" in entry:
@@ -224,16 +243,17 @@ def _camera(entry: Table, where: str, path: Path, up: tuple[float, float, float]
         torch.tensor(as_numbers(entry.get(key, default), 3, name=f"{where}.{key}"), dtype=dtype)
         for key, default in (("eye", None), ("target", (0.0, 0.0, 0.0)), ("up", up))
     )
+    fov_y, view_height = _number(entry, "fov_y", where, DEFAULT_FOV), _number(entry, "view_height", where, 2.0)
     return _named(
         where,
         lambda: Camera.look_at(
             eye,
             target,
             upward,
-            image_size=(height, width),
-            fov_y=entry.get("fov_y", DEFAULT_FOV),
+            image_size=size,
+            fov_y=fov_y,
             projection="orthographic" if "view_height" in entry else "perspective",
-            view_height=entry.get("view_height", 2.0),
+            view_height=view_height,
             near=near,
         ),
     )
@@ -247,7 +267,7 @@ _LIGHTS: dict[str, tuple[type[Light], tuple[str, ...]]] = {
 
 
 def _light(entry: Table, where: str, up: tuple[float, float, float]) -> Light:
-    kind, fields = entry.get("kind"), {key: value for key, value in entry.items() if key != "kind"}
+    kind, fields = _text(entry, "kind", where), {key: value for key, value in entry.items() if key != "kind"}
     if kind == "hemisphere":
         _check_keys(fields, ("sky", "ground"), where)
         sky, ground = fields.get("sky", 1.0), fields.get("ground", 0.0)
@@ -259,12 +279,26 @@ def _light(entry: Table, where: str, up: tuple[float, float, float]) -> Light:
             raise DataError(f"{where}.coefficients: expected rows of 3 numbers, got {rows!r}")
         values = torch.tensor([as_numbers(row, 3, name=f"{where}.coefficients") for row in rows])
         return _named(where, lambda: SphericalHarmonicsLight(values))
-    if kind not in _LIGHTS:
+    if kind is None or kind not in _LIGHTS:
         expected = ", ".join([*_LIGHTS, "hemisphere", "spherical_harmonics"])
         raise DataError(f"{where}.kind: expected one of {expected}, got {kind!r}")
     make, known = _LIGHTS[kind]
     _check_keys(fields, known, where)
     return _named(where, lambda: cast(Any, make)(**fields))
+
+
+def _text(entry: Table, key: str, where: str) -> str | None:
+    value = entry.get(key)
+    if not isinstance(value, str | None):
+        raise DataError(f"{where}.{key}: expected text, got {value!r}")
+    return value
+
+
+def _number(entry: Table, key: str, where: str, default: float) -> float:
+    value = entry.get(key, default)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise DataError(f"{where}.{key}: expected a number, got {value!r}")
+    return float(value)
 
 
 def _named(where: str, make: Callable[[], Any]) -> Any:

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from renderer.scene.colours import encoded_colours
 from renderer.scene.images import linear_rgb, read_image
 
 
@@ -39,17 +40,8 @@ def texture_pixels(texture: Float[Tensor, "h w 3"]) -> np.ndarray:
     """
     if texture.ndim != 3:
         raise ValueError(f"texture: expected one texture (h, w, 3), got {tuple(texture.shape)}")
-    linear = texture.detach().cpu().double()
-    if not bool(((linear >= 0) & (linear <= 1)).all()):
-        raise ValueError(
-            f"texture: expected values in [0, 1], got {float(linear.min()):.4g} to {float(linear.max()):.4g}"
-        )
-    return (srgb_from_linear(linear) * 255).round().to(torch.uint8).numpy()
-
-
-def srgb_from_linear(linear: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """sRGB's transfer function on values in [0, 1] (IEC 61966-2-1)."""
-    return torch.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear.clamp(min=0.0031308) ** (1 / 2.4) - 0.055)
+    encoded = encoded_colours(texture.detach().cpu().double(), name="texture")
+    return (encoded * 255).round().to(torch.uint8).numpy()
 
 
 def encode_texture(texture: Float[Tensor, "h w 3"]) -> bytes:

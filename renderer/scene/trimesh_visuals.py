@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from renderer.scene.colours import encoded_colours, linear_from_srgb
 from renderer.scene.errors import DataError
 from renderer.scene.material import Material
-from renderer.scene.textures import srgb_from_linear, texture_from_pixels, texture_pixels
+from renderer.scene.textures import texture_from_pixels, texture_pixels
 
 if TYPE_CHECKING:
     import trimesh
@@ -67,24 +68,34 @@ def _factor(value: Any) -> Tensor:
 
 
 def _decoded(colours: np.ndarray, encoding: Encoding, dtype: torch.dtype) -> Tensor:
-    scaled = colours[:, :3] / (255 if np.issubdtype(colours.dtype, np.integer) else 1)
-    if encoding == "srgb":
-        scaled = np.where(scaled <= 0.04045, scaled / 12.92, ((scaled + 0.055) / 1.055) ** 2.4)
-    return torch.tensor(scaled, dtype=dtype)
+    scaled = torch.tensor(colours[:, :3] / (255 if np.issubdtype(colours.dtype, np.integer) else 1))
+    return (linear_from_srgb(scaled) if encoding == "srgb" else scaled).to(dtype)
+
+
+def check_single(mesh: Mesh) -> None:
+    """Raise ValueError where the mesh or its look is a batch, which no file holds."""
+    if mesh.vertices.ndim != 2:
+        raise ValueError(f"vertices: expected one mesh, shape (V, 3), got {tuple(mesh.vertices.shape)}")
+    for name, value in mesh.appearance.items():
+        if isinstance(value, Tensor) and value.ndim > 2:
+            raise ValueError(f"{name}: expected one mesh, got a batch of shape {tuple(value.shape)}")
+    for name in ("base_colour", "specular"):
+        colour = getattr(mesh.material, name, None)
+        if colour is not None and colour.ndim > 1:
+            raise ValueError(f"{name}: expected one colour, got a batch of shape {tuple(colour.shape)}")
 
 
 def to_trimesh_with_appearance(mesh: Mesh, *, encoding: Encoding) -> trimesh.Trimesh:
     """A `trimesh.Trimesh` that looks the same, its vertices repeated where texture or face colours jump.
 
     Raises:
-        ValueError: batch dimensions; a texture together with vertex or face colours, which trimesh cannot write.
+        ValueError: batch dimensions; colours outside [0, 1]; a texture together with vertex or face colours, which
+            trimesh cannot write.
     """
     import PIL.Image
     import trimesh
 
-    for name, value in mesh.appearance.items():
-        if isinstance(value, Tensor) and value.ndim > 2:
-            raise ValueError(f"{name}: expected one mesh, got a batch of shape {tuple(value.shape)}")
+    check_single(mesh)
     vertices, faces = mesh.vertices.detach().cpu().double().numpy(), mesh.faces.cpu().numpy()
     material = mesh.material
     coloured = mesh.vertex_colours is not None or mesh.face_colours is not None
@@ -99,12 +110,12 @@ def to_trimesh_with_appearance(mesh: Mesh, *, encoding: Encoding) -> trimesh.Tri
         return made
     if material is None:
         return mesh.to_trimesh()
-    if material.base_colour.ndim > 1:
-        raise ValueError(f"base_colour: expected one colour, got shape {tuple(material.base_colour.shape)}")
     image = None
     if material.texture is not None:
         image = PIL.Image.fromarray(texture_pixels(material.texture))
     factor = [*material.base_colour.detach().cpu().tolist(), 1.0]
+    if not (min(factor) >= 0 and max(factor) <= 1):
+        raise ValueError(f"base_colour: expected values in [0, 1], as in glTF, got {factor[:3]}")
     pbr = trimesh.visual.material.PBRMaterial(
         baseColorFactor=factor, baseColorTexture=image, metallicFactor=0.0, roughnessFactor=1.0
     )
@@ -137,8 +148,8 @@ def _corner_colours(mesh: Mesh) -> np.ndarray:
 
 
 def _encoded(colours: np.ndarray, encoding: Encoding) -> np.ndarray:
-    if colours.min() < 0 or colours.max() > 1:
-        raise ValueError(f"colours: expected values in [0, 1], got {colours.min():.4g} to {colours.max():.4g}")
-    values = srgb_from_linear(torch.from_numpy(colours)).numpy() if encoding == "srgb" else colours
+    values = encoded_colours(torch.from_numpy(colours), name="colours").numpy()
+    if encoding == "linear":
+        values = colours
     opaque = np.full((len(values), 1), 255)
     return np.concatenate([np.round(values * 255), opaque], axis=1).astype(np.uint8)

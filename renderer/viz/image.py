@@ -11,8 +11,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from renderer.scene.colours import as_colour
-from renderer.scene.textures import srgb_from_linear
+from renderer.scene.colours import as_colour, srgb_from_linear
 
 Encoding = Literal["srgb", "linear"]
 
