@@ -322,11 +322,10 @@ def _with_exact_base_colour(mesh: Mesh, geometry: trimesh.Trimesh, factors: list
     name = getattr(getattr(geometry.visual, "material", None), "name", None)
     if mesh.material is None or not (isinstance(name, str) and name.isdecimal() and int(name) < len(factors)):
         return mesh
-    factor = factors[int(name)]
-    base = (
-        1.0 if factor is None else as_colour(factor[:3] if isinstance(factor, list) else factor, name="baseColorFactor")
+    factor = factors[int(name)] or [1.0, 1.0, 1.0, 1.0]
+    return mesh.with_appearance(
+        material=replace(mesh.material, base_colour=as_colour(factor[:3], name="baseColorFactor"))
     )
-    return mesh.with_appearance(material=replace(mesh.material, base_colour=base))
 
 
 def mesh_from_trimesh(geometry: trimesh.Trimesh, extension: str, dtype: torch.dtype) -> Mesh:

@@ -48,10 +48,13 @@ def with_numbered_materials(data: bytes) -> tuple[bytes, list[list[float] | None
         ValueError, TypeError, AttributeError: the JSON is not glTF's.
     """
     tree = read_json(data)
-    factors = []
+    factors: list[list[float] | None] = []
     for i, material in enumerate(tree.get("materials", [])):
         material["name"] = str(i)
-        factors.append(material.get("pbrMetallicRoughness", {}).get("baseColorFactor"))
+        factor = material.get("pbrMetallicRoughness", {}).get("baseColorFactor")
+        if not isinstance(factor, list | None):
+            raise ValueError(f"expected baseColorFactor [r, g, b, a], got {factor!r}")
+        factors.append(factor)
     return with_json(data, tree), factors
 
 

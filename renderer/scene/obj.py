@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from renderer.scene.colours import as_colour, as_numbers, encoded_colours, linear_from_srgb
 from renderer.scene.errors import DataError
@@ -176,6 +177,7 @@ def read_materials(path: Path) -> dict[str, Material]:
     """
     fields: dict[str, dict[str, object]] = {}
     here: dict[str, object] = {}
+    images: dict[str, Tensor] = {}  # many materials often share one
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
@@ -195,7 +197,10 @@ def read_materials(path: Path) -> dict[str, Material]:
                     here["shininess"] = shininess
             elif keyword == "map_kd":
                 options, words = _map_options(values)
-                here["texture"] = read_texture(path.parent / _file_name(words))
+                name = _file_name(words)
+                if name not in images:
+                    images[name] = read_texture(path.parent / name)
+                here["texture"] = images[name]
                 here["texture_wrap"] = "clamp" if options.get("-clamp") == ["on"] else "repeat"
         except DataError as error:
             # A texture's own error names its file already.

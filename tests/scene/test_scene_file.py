@@ -424,6 +424,9 @@ def light(**fields) -> dict:
         ({"extensions": {EXTENSION: {"lights": []}}}, r"cannot be read as GLB \(.*\)"),
         ({"extensions": {EXTENSION: []}}, r"cannot be read as GLB \(.*\)"),
         ({"extensions": light(type="point", color="red")}, r"cannot be read as GLB \(.*\)"),
+        ({"materials": [{"pbrMetallicRoughness": {"baseColorFactor": 3}}]}, r"cannot be read as GLB \(.*\)"),
+        ({"materials": [{"pbrMetallicRoughness": {"baseColorFactor": "red"}}]}, r"cannot be read as GLB \(.*\)"),
+        ({"materials": 7}, r"cannot be read as GLB \(.*\)"),
         ({"cameras": []}, r"cannot be read as GLB \(.*\)"),
         ({"cameras": [{"type": "perspective"}] * 2}, r"cannot be read as GLB \(KeyError: 'perspective'\)"),
         (

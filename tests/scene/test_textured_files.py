@@ -136,6 +136,13 @@ def test_several_plain_materials_are_face_colours_of_one_mesh_and_parts_of_a_sce
     assert blue.mesh.material.base_colour.tolist() == [0.0, 0.0, 1.0]
 
 
+def test_a_picture_that_several_materials_share_is_read_once(tmp_path: Path) -> None:
+    picture(tmp_path, "t.png")
+    mtl = "newmtl dark red\nmap_Kd t.png\nnewmtl blue\nmap_Kd t.png\n"
+    red, blue = load_parts(write(tmp_path, a_obj=SQUARE, look_mtl=mtl))
+    assert red.mesh.material.texture is blue.mesh.material.texture
+
+
 def test_several_textures_are_parts_of_a_scene_only(tmp_path: Path) -> None:
     picture(tmp_path, "t.png")
     path = write(tmp_path, a_obj=SQUARE, look_mtl=TWO + "map_Kd t.png\n")
