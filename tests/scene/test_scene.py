@@ -182,6 +182,17 @@ def test_to_another_dtype() -> None:
     )
 
 
+def test_a_batch_of_shapes_is_framed_as_a_whole() -> None:
+    ball = icosphere(1)
+    scene = Scene([ball.with_vertices(torch.stack([ball.vertices, ball.vertices + 3.0])), cube()])
+    torch.testing.assert_close(scene.bounds, torch.tensor([[-1.0] * 3, [4.0] * 3]))
+    alpha = scene.render(camera=scene.framed(image_size=(32, 32)))[..., 3]
+    assert alpha.shape == (2, 32, 32)
+    border = torch.cat([alpha[:, [0, -1]].flatten(), alpha[:, :, [0, -1]].flatten()])
+    assert float(border.max()) == 0.0
+    assert (alpha.sum((1, 2)) > 30).all()
+
+
 def test_gradients_reach_everything_in_the_scene() -> None:
     leaves = {
         "transform": moved(0.1).requires_grad_(),
