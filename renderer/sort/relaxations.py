@@ -10,6 +10,7 @@ from torch import Tensor
 
 from renderer.relax import DISTRIBUTIONS, Distribution, distribution
 from renderer.relax.elementary import magnitude
+from renderer.relax.symmetric import Symmetric
 
 # The reciprocal of the sorting papers is ½(v/(2 + |v|) + 1), the core's at z = v/2.
 UNITS = {"reciprocal": 0.5}
@@ -33,6 +34,17 @@ class Relaxation:
         if self.name == LOGISTIC_PHI:
             return torch.sigmoid(self.beta * d / (magnitude(d) + PHI_EPS) ** PHI_POWER)
         return _standard(self.name, self.shape, self.shift).cdf(self.beta * d)
+
+    def log_probability(self, d: Tensor) -> Tensor:
+        """ln F, precise where F is small, too; of symmetric F, for which it is ln(1 − F(−βd)).
+
+        Raises ValueError for an F that is not symmetric about 0.
+        """
+        if self.name == LOGISTIC_PHI:
+            return torch.nn.functional.logsigmoid(self.beta * d / (magnitude(d) + PHI_EPS) ** PHI_POWER)
+        if not issubclass(DISTRIBUTIONS[self.name], Symmetric):
+            raise ValueError(f"distribution: expected a symmetric one, got {self.name!r}")
+        return _standard(self.name, self.shape, self.shift).log_survival(-self.beta * d)
 
 
 def _standard(name: str, shape: float, shift: float) -> Distribution:

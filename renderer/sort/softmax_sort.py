@@ -20,5 +20,5 @@ class SoftmaxSort(abc.ABC):
         soft = torch.softmax(beta * self.logits(x), dim=1)
         if not straight_through:
             return soft
-        hard = torch.zeros_like(soft).scatter(1, x.detach().argsort(1, stable=True).unsqueeze(1), 1.0)
+        hard = torch.zeros_like(soft).scatter(1, x.detach().argsort(dim=1, stable=True).unsqueeze(1), 1.0)
         return soft + (hard - soft).detach()
