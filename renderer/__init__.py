@@ -1,6 +1,6 @@
 """A differentiable rendering engine: algorithms relaxed by perturbation, in PyTorch."""
 
-from renderer import losses, raster, reference, relax, scene, shading
+from renderer import losses, raster, reference, relax, scene, shading, sort
 from renderer.scene import Camera, Lights, Material, Mesh, MeshBatch, Scene
 from renderer.shading import HardRenderer, SoftRenderer
 
@@ -21,4 +21,5 @@ __all__ = [
     "relax",
     "scene",
     "shading",
+    "sort",
 ]

@@ -14,9 +14,12 @@ from renderer.scene.errors import DataError
 try:
     import tyro
 
+    from renderer.commands.predict import Predict
     from renderer.commands.render import Render
+    from renderer.commands.shapes import Shapes
+    from renderer.commands.train import Train
     from renderer.tasks import Settings, reconstruct
-    from renderer.tasks.interrupt import Stopped
+    from renderer.train.interrupt import Stopped
 except ModuleNotFoundError as missing:
     sys.exit(f"renderer: the command line needs the package {missing.name}: pip install 'renderer[tasks]'")
 
@@ -71,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     try:
         command = tyro.extras.subcommand_cli_from_dict(
-            {"reconstruct": Reconstruct, "render": Render},
+            {"reconstruct": Reconstruct, "render": Render, "train": Train, "shapes": Shapes, "predict": Predict},
             prog="renderer",
             description="A differentiable rendering engine: one subcommand per task.",
             args=arguments,
