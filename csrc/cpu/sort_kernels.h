@@ -63,6 +63,9 @@ struct SortKernels {
   int relaxation_count;
   const RelaxationKernels<T>* relaxations;
   ColumnKernels<T> columns[3];
+  // x (wires) through a layer, and backward: x += weights (hi - lo), without the change of places.
+  void (*row)(const Layer&, const T* move, T* x);
+  void (*row_backward)(const Layer&, const T* weights, T* g);
   // g (wires, kSortLanes) back through a layer.
   void (*values_backward)(const Layer&, const T* weights, T* g);
 };

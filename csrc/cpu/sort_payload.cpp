@@ -19,6 +19,7 @@ class RowShares {
       : net_(s.network), values_(s.network.count * size_t(!backward ? 1 : s.straight_through ? 4 : 3)) {
     const auto& relaxation = find_relaxation<T>(simd_level(s.level), s.relaxation);
     const auto settings = relaxation_settings<T>(s);
+    const auto exchange = table<T>(simd_level(s.level)).sort.row;
     const size_t count = net_.count;
     Scratch<T> row(net_.wires), d(net_.wires);
     std::copy_n(x, net_.wires, row.data());
@@ -34,7 +35,7 @@ class RowShares {
         relaxation.shares(layer.count, d.data(), settings, {all_.move + at, all_.soft + at, all_.weight + at, all_.slope + at});
       else
         relaxation.moves(layer.count, d.data(), settings, all_.move + at);
-      exchange_row(layer, all_.move + at, row.data());
+      exchange(layer, all_.move + at, row.data());
     }
   }
 
