@@ -14,6 +14,8 @@ from renderer.scene.errors import DataError
 try:
     import tyro
 
+    from renderer.commands.predict import Predict
+    from renderer.commands.shapes import Shapes
     from renderer.commands.train import Train
     from renderer.tasks import Settings, reconstruct
     from renderer.train.interrupt import Stopped
@@ -71,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     try:
         command = tyro.extras.subcommand_cli_from_dict(
-            {"reconstruct": Reconstruct, "train": Train},
+            {"reconstruct": Reconstruct, "shapes": Shapes, "train": Train, "predict": Predict},
             prog="renderer",
             description="A differentiable rendering engine: one subcommand per task.",
             args=arguments,

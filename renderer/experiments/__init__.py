@@ -6,10 +6,12 @@ from typing import Any
 
 from renderer.experiments.digits import Digits
 from renderer.experiments.ranking import Ranking
+from renderer.experiments.single_view import SingleView
 
 # Name on the command line -> frozen dataclass of settings that is a `renderer.train.experiment.Experiment`, with the
 # usual number of `steps` among its fields.
 EXPERIMENTS: dict[str, type[Any]] = {
     "digits": Digits,
     "ranking": Ranking,
+    "single-view": SingleView,
 }
