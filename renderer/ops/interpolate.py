@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -18,9 +20,8 @@ native.LIBRARY.define(
 )
 
 
-def _arguments(
-    attributes: Tensor, attribute_faces: Tensor, face_id: Tensor, barycentrics: Tensor, *threads: int
-) -> tuple:
+def _arguments(tensors: Sequence[Tensor], *threads: int) -> tuple:
+    attributes, attribute_faces, face_id, barycentrics = tensors
     _, count, channels = attributes.shape
     return (
         *face_id.shape,
@@ -39,7 +40,7 @@ def _arguments(
 def _forward(attributes: Tensor, attribute_faces: Tensor, face_id: Tensor, barycentrics: Tensor) -> Tensor:
     tensors = native.contiguous(attributes, attribute_faces, face_id, barycentrics)
     out = attributes.new_empty(*face_id.shape, attributes.shape[-1])
-    _C.interpolate_forward(*_arguments(*tensors, native.threads()), out.data_ptr())
+    _C.interpolate_forward(*_arguments(tensors, native.threads()), out.data_ptr())
     return out
 
 
@@ -50,7 +51,7 @@ def _backward(
     grad_attributes = attributes.new_empty(attributes.shape)
     grad_barycentrics = barycentrics.new_empty(barycentrics.shape)
     _C.interpolate_backward(
-        *_arguments(*tensors, native.threads()),
+        *_arguments(tensors, native.threads()),
         grad.data_ptr(),
         grad_attributes.data_ptr(),
         grad_barycentrics.data_ptr(),
@@ -61,7 +62,7 @@ def _backward(
 def _forward_cuda(attributes: Tensor, attribute_faces: Tensor, face_id: Tensor, barycentrics: Tensor) -> Tensor:
     tensors = native.contiguous(attributes, attribute_faces, face_id, barycentrics)
     out = attributes.new_empty(*face_id.shape, attributes.shape[-1])
-    cuda.launch("interpolate_forward", attributes.device, *_arguments(*tensors), out.data_ptr())
+    cuda.launch("interpolate_forward", attributes.device, *_arguments(tensors), out.data_ptr())
     return out
 
 
@@ -72,7 +73,7 @@ def _backward_cuda(
     grad_attributes = cuda.Scatter(attributes, 3 * face_id.numel())
     grad_barycentrics = barycentrics.new_empty(barycentrics.shape)
     results = (*grad_attributes.addresses(), grad_barycentrics.data_ptr())
-    cuda.launch("interpolate_backward", attributes.device, *_arguments(*tensors), grad.data_ptr(), *results)
+    cuda.launch("interpolate_backward", attributes.device, *_arguments(tensors), grad.data_ptr(), *results)
     return grad_attributes.result(), grad_barycentrics
 
 
