@@ -6,6 +6,8 @@
 #pragma once
 #include <cstdint>
 
+#include "raster/coverage.h"
+
 namespace rndr {
 
 // Widths are rounded up to this many pixels, so that no loop has a scalar remainder.
@@ -18,14 +20,6 @@ constexpr int round_up(int n) { return (n + kLanes - 1) / kLanes * kLanes; }
 // Pixels x0 .. x0 + width - 1 (width a multiple of kLanes), y0 .. y0 + height - 1, relative to the tile's origin.
 struct Rect {
   int x0, y0, width, height;
-};
-
-// Parameters of the perturbation and the aggregation as the kernels read them.
-template <class T>
-struct CoverageParams {
-  T inverse_scale, shape, shift, p;
-  T lowest;  // z below this is outside the support: coverage and gradient are exactly 0
-  bool squared;
 };
 
 // Per (face, tile) sums of the backward pass.
