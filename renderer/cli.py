@@ -14,6 +14,7 @@ from renderer.scene.errors import DataError
 try:
     import tyro
 
+    from renderer.commands.render import Render
     from renderer.tasks import Settings, reconstruct
     from renderer.tasks.interrupt import Stopped
 except ModuleNotFoundError as missing:
@@ -70,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     try:
         command = tyro.extras.subcommand_cli_from_dict(
-            {"reconstruct": Reconstruct},
+            {"reconstruct": Reconstruct, "render": Render},
             prog="renderer",
             description="A differentiable rendering engine: one subcommand per task.",
             args=arguments,
