@@ -1,0 +1,86 @@
+// The CUDA kernels for Python: raw addresses and sizes in, the status and the stream last. Compiled twice: as renderer._cuda, where addresses
+// are of the device, and as renderer._cuda_emulated, where they are of the host.
+#include "cuda/face_coverage.h"
+#include "cuda/interpolate.h"
+#include "support/binding.h"
+
+namespace nb = nanobind;
+using namespace rndr;
+
+namespace {
+
+#define RNDR_CONTEXT Address status, Address stream
+#define RNDR_STATUS at<int64_t>(status)
+#define RNDR_STREAM reinterpret_cast<cudaStream_t>(stream)
+
+// Where a gradient adds up: target, and for sums in a fixed order the sources' rows and shares.
+#define RNDR_SCATTER_ARGS(name) Address name, Address name##_row, Address name##_share
+#define RNDR_SCATTER(T, name, width) \
+  Scatter<T> { at<T>(name), width, at<int64_t>(name##_row), at<T>(name##_share) }
+
+// (vertices, faces, batch, vertex count, face count, height, width)
+#define RNDR_SCREEN_ARGS \
+  Address vertices, Address faces, int batch, int vertex_count, int face_count, int height, int width, bool is_double
+#define RNDR_SCREEN(T) \
+  Screen<T> { at<const T>(vertices), at<const int64_t>(faces), batch, vertex_count, face_count, height, width }
+#define RNDR_BINS_ARGS(name) Address name##_count, Address name##_start, Address name##_item, long long name##_room, Address name##_total
+#define RNDR_BINS(name) \
+  Bins { at<unsigned>(name##_count), at<int64_t>(name##_start), at<int>(name##_item), name##_room, at<int64_t>(name##_total) }
+#define RNDR_COVERAGE_ARGS \
+  Address parameters, const std::string &distribution, bool squared, double support_eps, const std::string &t_conorm, Address plan
+#define RNDR_SETTINGS \
+  CoverageSettings { distribution.c_str(), t_conorm.c_str(), squared, support_eps }
+
+void bind_face_coverage(nb::module_& m) {
+  m.def("face_coverage_forward", [](RNDR_SCREEN_ARGS, RNDR_COVERAGE_ARGS, RNDR_BINS_ARGS(faces), Address state, Address ties,
+                                    Address value, RNDR_CONTEXT) {
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      face_coverage_forward<T>(RNDR_SCREEN(T), at<const T>(parameters), RNDR_SETTINGS, at<CoveragePlan<T>>(plan), RNDR_BINS(faces),
+                               at<T>(state), at<T>(ties), at<T>(value), RNDR_STATUS, RNDR_STREAM);
+    });
+  });
+  m.def("face_coverage_backward", [](RNDR_SCREEN_ARGS, RNDR_COVERAGE_ARGS, RNDR_BINS_ARGS(faces), Address state, Address ties,
+                                     Address grad, RNDR_SCATTER_ARGS(grad_vertices), Address parameter_parts, RNDR_CONTEXT) {
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      static_assert(sizeof(CoveragePlan<T>) <= 16 * sizeof(double), "renderer/ops/coverage_call.py allocates no more");
+      face_coverage_backward<T>(RNDR_SCREEN(T), at<const T>(parameters), RNDR_SETTINGS, at<CoveragePlan<T>>(plan), RNDR_BINS(faces),
+                                at<const T>(state), at<const T>(ties), at<const T>(grad), RNDR_SCATTER(T, grad_vertices, 3),
+                                at<double>(parameter_parts), RNDR_STATUS, RNDR_STREAM);
+    });
+  });
+}
+
+#define RNDR_INTERPOLATE_ARGS                                                                                                     \
+  int batch, int height, int width, Address values, Address faces, int count, int face_count, int channels, bool is_double,       \
+      Address face_id, Address barycentrics
+#define RNDR_FACE_ATTRIBUTES(T) \
+  FaceAttributes<T> { at<const T>(values), at<const int64_t>(faces), count, face_count, channels }
+
+void bind_interpolate(nb::module_& m) {
+  m.def("interpolate_forward", [](RNDR_INTERPOLATE_ARGS, Address out, RNDR_CONTEXT) {
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      interpolate_forward<T>({batch, height, width}, RNDR_FACE_ATTRIBUTES(T), at<const int64_t>(face_id), at<const T>(barycentrics),
+                             at<T>(out), RNDR_STATUS, RNDR_STREAM);
+    });
+  });
+  m.def("interpolate_backward", [](RNDR_INTERPOLATE_ARGS, Address grad, RNDR_SCATTER_ARGS(grad_values), Address grad_barycentrics,
+                                   RNDR_CONTEXT) {
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      interpolate_backward<T>({batch, height, width}, RNDR_FACE_ATTRIBUTES(T), at<const int64_t>(face_id), at<const T>(barycentrics),
+                              at<const T>(grad), RNDR_SCATTER(T, grad_values, channels), at<T>(grad_barycentrics), RNDR_STREAM);
+    });
+    (void)status;
+  });
+}
+
+}  // namespace
+
+NB_MODULE(RNDR_MODULE, m) {
+  m.doc() = "CUDA kernels of renderer; call them through renderer.ops.";
+  bind_face_coverage(m);
+  bind_interpolate(m);
+}
