@@ -10,7 +10,7 @@ export RENDERER_CUDA ?= OFF
 # The CUDA kernels run in the tests without a GPU: see csrc/support/cuda.h.
 EMULATION := -C cmake.define.RENDERER_CUDA_EMULATION=ON
 
-.PHONY: demo test test-all lint bench bench-reconstruct clean
+.PHONY: demo test test-all lint bench bench-reconstruct bench-sort clean
 
 demo: $(VENV)/.run
 	$(BIN)/renderer reconstruct scenes/creature --out $(OUT) --overwrite
@@ -31,6 +31,9 @@ bench: $(VENV)/.bench
 
 bench-reconstruct: $(VENV)/.dev
 	$(BIN)/python -m tests.bench.reconstruct
+
+bench-sort: $(VENV)/.dev
+	$(BIN)/python -m tests.bench.sort
 
 # What the command line needs.
 $(VENV)/.run: $(VENV)/.created pyproject.toml constraints.txt $(SOURCES)

@@ -6,11 +6,6 @@
 RNDR_NAMESPACE_BEGIN
 namespace {
 
-template <class T>
-RelaxationParams<T> params_of(const RelaxationSettings<T>& s) {
-  return {s.beta, {T(1), s.shape, s.shift}};
-}
-
 template <class R, class T, bool hard>
 void values_loop(const Layer& layer, const RelaxationSettings<T>& s, T* x) {
   const RelaxationParams<T> p = params_of(s);

@@ -2,6 +2,8 @@
 // are of the device, and as renderer._cuda_emulated, where they are of the host.
 #include "cuda/face_coverage.h"
 #include "cuda/interpolate.h"
+#include "cuda/sort_payload.h"
+#include "cuda/sort_values.h"
 #include "support/binding.h"
 
 namespace nb = nanobind;
@@ -77,10 +79,67 @@ void bind_interpolate(nb::module_& m) {
   });
 }
 
+// (wires, layers, comparators, address of starts, lo, hi and reach one after the other)
+SortSettings sort_settings(int wires, int layers, int count, Address tables, const std::string& relaxation, double beta, double shape,
+                           double shift, bool straight_through) {
+  const int32_t *starts = at<const int32_t>(tables), *lo = starts + layers + 1;
+  return {{wires, layers, count, starts, lo, lo + count, lo + 2 * count}, relaxation.c_str(), beta, shape, shift, straight_through};
+}
+
+#define RNDR_SORT_ARGS                                                                                                           \
+  int wires, int layers, int comparators, Address tables, const std::string &relaxation, double beta, double shape, double shift, \
+      bool straight_through, bool is_double, int batch
+#define RNDR_SORT sort_settings(wires, layers, comparators, tables, relaxation, beta, shape, shift, straight_through)
+
+void bind_sort(nb::module_& m) {
+  m.def("sort_values_forward", [](RNDR_SORT_ARGS, Address x, Address out, RNDR_CONTEXT) {
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      sort_values_forward<T>(RNDR_SORT, batch, at<const T>(x), at<T>(out), RNDR_STREAM);
+    });
+    (void)status;
+  });
+  m.def("sort_values_scratch", [](int wires, int layers) { return sort_values_scratch(wires, layers); });
+  m.def("sort_values_backward", [](RNDR_SORT_ARGS, Address x, Address grad, Address grad_x, Address scratch, int blocks, RNDR_CONTEXT) {
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      sort_values_backward<T>(RNDR_SORT, batch, at<const T>(x), at<const T>(grad), at<T>(grad_x), at<T>(scratch), blocks, RNDR_STREAM);
+    });
+    (void)status;
+  });
+  m.def("sort_shares", [](RNDR_SORT_ARGS, Address x, bool backward, Address state, Address shares, RNDR_CONTEXT) {
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      sort_shares<T>(RNDR_SORT, batch, at<const T>(x), backward, at<T>(state), at<T>(shares), RNDR_STREAM);
+    });
+    (void)status;
+  });
+  m.def("sort_payload_forward", [](RNDR_SORT_ARGS, Address shares, Address payload, int columns, bool transposed, Address out,
+                                   RNDR_CONTEXT) {
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      sort_payload_forward<T>(RNDR_SORT, batch, at<const T>(shares), at<const T>(payload), columns, transposed, at<T>(out), RNDR_STREAM);
+    });
+    (void)status;
+  });
+  m.def("sort_payload_scratch",
+        [](int wires, int layers, int comparators) { return sort_payload_scratch(wires, layers, comparators); });
+  m.def("sort_payload_backward", [](RNDR_SORT_ARGS, Address shares, Address payload, Address grad, int columns, Address grad_x,
+                                    Address moved, Address shared, Address scratch, RNDR_CONTEXT) {
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      sort_payload_backward<T>(RNDR_SORT, batch, at<const T>(shares), at<const T>(payload), at<const T>(grad), columns, at<T>(grad_x),
+                               at<T>(moved), at<T>(shared), at<T>(scratch), RNDR_STREAM);
+    });
+    (void)status;
+  });
+}
+
 }  // namespace
 
 NB_MODULE(RNDR_MODULE, m) {
   m.doc() = "CUDA kernels of renderer; call them through renderer.ops.";
   bind_face_coverage(m);
   bind_interpolate(m);
+  bind_sort(m);
 }

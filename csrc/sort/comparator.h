@@ -9,6 +9,7 @@
 // where slope = d stay / d d and `payload` is the sum over the payload's columns of (g_hi - g_lo)(hi - lo).
 #pragma once
 #include "relax/distributions.h"
+#include "sort/network.h"
 #include "support/macros.h"
 #include "support/type_list.h"
 
@@ -19,6 +20,11 @@ struct RelaxationParams {
   T beta;
   DistributionParams<T> distribution;
 };
+
+template <class T>
+RNDR_HD RelaxationParams<T> params_of(const RelaxationSettings<T>& s) {
+  return {s.beta, {T(1), s.shape, s.shift}};
+}
 
 // A distribution of the core.
 template <class D>

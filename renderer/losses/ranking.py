@@ -52,15 +52,13 @@ def ranking_cross_entropy(
     how = sorter(rows.n, network, distribution, beta, slope, False)
     places = _places(target).reshape(rows.x.shape)
     total = rows.x.new_zeros(rows.x.shape[0])
+    part = _categorical if entropy == "categorical" else _binary
     for first in range(0, rows.n, BLOCK):
-        count = min(BLOCK, rows.n - first)
-        mine = places[:, first : first + count]
-        if entropy == "categorical":
-            total = total + _categorical(how, rows.x, mine, first)
-        elif rows.n <= BLOCK:
-            total = total + _binary(how, rows.x, mine, first)
+        mine = places[:, first : first + BLOCK]
+        if rows.n <= BLOCK:
+            total = part(how, rows.x, mine, first)
         else:  # what autograd would save of a block, its rows, is computed again
-            total = total + checkpoint(_binary, how, rows.x, mine, first, use_reentrant=False)
+            total = total + checkpoint(part, how, rows.x, mine, first, use_reentrant=False)
     each = total / (rows.n if entropy == "categorical" else rows.n**2)
     return reduce_batch(rows.restore_matrix(each[:, None])[..., 0], reduction)
 

@@ -53,6 +53,12 @@ def implement(op: str, *, cpu: Callable[..., Any], cuda: Callable[..., Any]) -> 
     torch.library.impl(LIBRARY, op, "CUDA")(cuda)
 
 
+def query(function: str, device: torch.device, *args: Any) -> int:
+    """What a function of the native module that launches nothing says."""
+    check_device(device)
+    return getattr(_emulator.get() if device.type == "cpu" else CUDA, function)(*args)
+
+
 def launch(kernel: str, device: torch.device, *args: Any) -> None:
     """Calls a launcher of the native module with the arguments, the status and the current stream."""
     check_device(device)
