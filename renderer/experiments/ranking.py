@@ -32,7 +32,10 @@ class NumberReader(nn.Module):
             *(nn.Conv2d(1, 32, 5, padding=2), nn.MaxPool2d(2), nn.ReLU()),
             *(nn.Conv2d(32, 64, 5, padding=2), nn.MaxPool2d(2), nn.ReLU()),
             *(nn.Flatten(), nn.Linear(64 * 7 * 7 * digits, 64), nn.ReLU(), nn.Linear(64, 1)),
-        ).to(memory_format=torch.channels_last)
+        )
+        for layer in self.layers:
+            if isinstance(layer, nn.Conv2d):  # the order in which images come, twice as fast on a CPU
+                layer.weight.data = layer.weight.data.contiguous(memory_format=torch.channels_last)
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, 1, 28, 28 · digits) -> (N,)."""
@@ -118,9 +121,7 @@ class Ranking(Experiment):
     def evaluate(self, model: nn.Module) -> dict[str, float]:
         device = next(model.parameters()).device
         generator = torch.Generator().manual_seed(0)
-        chosen = torch.randint(
-            len(self.splits["test"][0]), (self.test_sets, self.n, self.digits), generator=generator
-        )
+        chosen = torch.randint(len(self.splits["test"][0]), (self.test_sets, self.n, self.digits), generator=generator)
         scores, numbers = [], []
         for part in chosen.split(max(1, EVALUATED_AT_ONCE // self.n)):
             images, true = self.numbers("test", part)

@@ -52,7 +52,7 @@ class TopK(Experiment):
     @cached_property
     def splits(self) -> dict[str, tuple[Tensor, Tensor]]:
         """Images (N, 1, 28, 28) in [0, 1], and labels; noise in those of training."""
-        loaded = {name: load_mnist(self.data, name) for name in ("train", "test")}  # type: ignore[arg-type]
+        loaded = {name: load_mnist(self.data, name) for name in ("train", "test")}
         splits = {name: (images[:, None].float() / 255, labels) for name, (images, labels) in loaded.items()}
         images, labels = splits["train"]
         generator = torch.Generator().manual_seed(0)

@@ -118,8 +118,8 @@ def pairwise_ranking(
 ) -> Tensor:
     """Mean of −ln F(β(xⱼ − xᵢ)) over the pairs whose true values ascend, tᵢ < tⱼ, per list, then reduced.
 
-    Every pair is a comparator of its own; with the logistic distribution this is RankNet (Burges et al. 2005). A list of
-    equal values costs 0. Differentiable in the scores; memory O(n²). F must be symmetric.
+    Every pair is a comparator of its own; with the logistic distribution this is RankNet (Burges et al. 2005). Lists
+    of equal values cost 0. Differentiable in the scores; memory O(n²). F must be symmetric.
     Raises ValueError or TypeError, naming the argument.
 
     >>> round(float(pairwise_ranking(torch.tensor([0.0, 1.0]), torch.tensor([3, 7]))), 4)
@@ -237,7 +237,9 @@ def _check_target(scores: Tensor, target: Tensor) -> None:
 def _places(target: Tensor) -> Tensor:
     """The place of each value in ascending order, from 0; equal ones in their order."""
     order = target.argsort(dim=-1, stable=True)
-    return torch.empty_like(order).scatter_(-1, order, torch.arange(order.shape[-1], device=order.device).expand_as(order))
+    return torch.empty_like(order).scatter_(
+        -1, order, torch.arange(order.shape[-1], device=order.device).expand_as(order)
+    )
 
 
 def _mean_ranks(target: Tensor) -> Tensor:

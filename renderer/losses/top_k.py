@@ -36,8 +36,8 @@ def top_k_cross_entropy(
 
     −ln Σₖ p_k Cₖ, with Cₖ the share of the true class in the k largest outputs of a relaxed sort. p_k[i] is the
     probability of k = i + 1. Only the `best` largest scores are sorted, the true class always among them (None: 16, or
-    all classes if they are fewer); of the others the loss does not depend. Differentiable in the scores. The logarithm is
-    of no less than the smallest normal number. Other arguments: see `renderer.sort.soft_topk`.
+    all classes if they are fewer); on the others the loss does not depend. Differentiable in the scores. The logarithm
+    is of no less than the smallest normal number. Other arguments: see `renderer.sort.soft_topk`.
 
     Raises ValueError or TypeError, naming the argument, for a p_k that is no distribution or longer than `best`, and a
     target outside 0 … C − 1. Source: Petersen et al., "Differentiable Top-k Classification Learning", arXiv 2206.07290,

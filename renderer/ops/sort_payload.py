@@ -1,7 +1,7 @@
 """Rows moved as a relaxed comparator network moves its keys, there and back.
 
-`renderer::sort_payload` is Pᵀ · payload, `renderer::sort_transposed` is P · payload. Both are the same bilinear form in the
-payload and the gradient, which change places, so that one kernel computes both gradients.
+`renderer::sort_payload` is Pᵀ · payload, `renderer::sort_transposed` is P · payload. Both are the same bilinear form in
+the payload and the gradient, which change places, so that one kernel computes both gradients.
 """
 
 from __future__ import annotations
@@ -19,9 +19,7 @@ from renderer.ops.sort_call import CUDA_ROWS, SETTINGS, comparators_of, launch_s
 
 for _name in ("sort_payload", "sort_transposed"):
     native.LIBRARY.define(f"{_name}(Tensor x, Tensor payload, {SETTINGS}) -> (Tensor)")
-    native.LIBRARY.define(
-        f"{_name}_backward(Tensor grad, Tensor x, Tensor payload, {SETTINGS}) -> (Tensor, Tensor)"
-    )
+    native.LIBRARY.define(f"{_name}_backward(Tensor grad, Tensor x, Tensor payload, {SETTINGS}) -> (Tensor, Tensor)")
 
 
 def _apply(x: Tensor, payload: Tensor, settings: tuple, *, transposed: bool) -> Tensor:

@@ -35,8 +35,12 @@ DIFFSORT_ROWS = {16: BATCH, 64: BATCH, 256: 1, 1024: 1}
 BETA = 10.0
 PROTOTYPES = {
     "values": ("sort_values", r"n=(\d+) B=32 values fwd cauchy", r"n=(\d+) B=32 values fwd\+bwd cauchy"),
-    "matrix": ("sort_matrix", r"n=(\d+) one row full matrix fwd, packed block 32", r"n=(\d+) one row full matrix bwd incl. recompute, block 32"),
-}  # fmt: skip
+    "matrix": (
+        "sort_matrix",
+        r"n=(\d+) one row full matrix fwd, packed block 32",
+        r"n=(\d+) one row full matrix bwd incl. recompute, block 32",
+    ),
+}
 
 
 def median_ms(run: Callable[[], object], budget: float = 1.0) -> float:
@@ -74,7 +78,8 @@ def prototypes(folder: Path | None, kind: str) -> dict[int, tuple[float, float]]
         subprocess.run(["g++", "-O3", "-march=native", "-ffast-math", "-o", binary, source], check=True)
         printed = subprocess.run([binary], check=True, capture_output=True, text=True).stdout
     forward, backward = (
-        {int(n): float(ms) for n, ms in re.findall(pattern + r".*?cpu median ([\d.]+) ms", printed)} for pattern in patterns
+        {int(n): float(ms) for n, ms in re.findall(pattern + r".*?cpu median ([\d.]+) ms", printed)}
+        for pattern in patterns
     )
     if kind == "matrix":  # which times the backward pass by itself
         backward = {n: ms + forward[n] for n, ms in backward.items()}
@@ -154,7 +159,9 @@ def memory_rows() -> list[dict[str, Any]]:
                 continue
             command = [sys.executable, "-m", "tests.bench.sort", "--memory-of", network, str(n)]
             peak = float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-            rows.append({"network": network, "n": n, "input KiB": BATCH * n * 4 // 1024, "peak added MiB": round(peak, 2)})
+            rows.append(
+                {"network": network, "n": n, "input KiB": BATCH * n * 4 // 1024, "peak added MiB": round(peak, 2)}
+            )
     return rows
 
 

@@ -63,7 +63,7 @@ def test_step_size_rises_and_falls(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("field", ["n", "digits", "sets", "test_sets"])
 def test_errors(field: str, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=f"{field}: expected at least [12], got 0"):
+    with pytest.raises(ValueError, match=rf"{field}: expected at least [12], got 0"):
         small(tmp_path, **{field: 0})
 
 

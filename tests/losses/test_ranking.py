@@ -57,9 +57,14 @@ def test_blocks_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """What autograd saves grows with n, not with n²."""
     monkeypatch.setattr(ranking, "BLOCK", 16)
     for entropy in ("categorical", "binary"):
-        saved = []
+        saved: list[int] = []
+
+        def save(tensor: Tensor, sizes: list[int] = saved) -> Tensor:
+            sizes.append(tensor.numel())
+            return tensor
+
         scores, target = lists(1, 96)
-        with torch.autograd.graph.saved_tensors_hooks(lambda t: saved.append(t.numel()) or t, lambda t: t):
+        with torch.autograd.graph.saved_tensors_hooks(save, lambda tensor: tensor):
             ranking_cross_entropy(scores.requires_grad_(), target, entropy=entropy)
         assert max(saved) <= 96
 
@@ -147,7 +152,7 @@ def test_modules_are_the_functions() -> None:
 @pytest.mark.parametrize(
     ("call", "kind", "message"),
     [
-        (lambda s: ranking_cross_entropy(s, s, entropy="ternary"), ValueError, "entropy: expected 'categorical' or 'binary'"),
+        (lambda s: ranking_cross_entropy(s, s, entropy="ternary"), ValueError, "entropy: expected 'categorical' or"),
         (lambda s: ranking_cross_entropy(s, s[:, :2]), ValueError, r"target: expected the shape of scores \(2, 4\)"),
         (lambda s: ranking_cross_entropy(s.long(), s), TypeError, "scores: expected floating-point lists"),
         (lambda s: spearman(s[:, :1], s[:, :1]), ValueError, "scores: expected at least two values in a list"),

@@ -23,11 +23,16 @@ def test_column_sums_of_the_matrix(network: str) -> None:
     scores, target = data()
     p_k = [0.25, 0.0, 0.5, 0.25]
     # The true class is the first wire, then the others from the best.
-    rest = [torch.cat([s[t : t + 1], torch.cat([s[:t], s[t + 1 :]]).sort(descending=True).values]) for s, t in zip(scores, target, strict=True)]
+    rest = [
+        torch.cat([s[t : t + 1], torch.cat([s[:t], s[t + 1 :]]).sort(descending=True).values])
+        for s, t in zip(scores, target, strict=True)
+    ]
     p = soft_permutation(torch.stack(rest), network=network, beta=2.0)
     sums = torch.stack([p[:, 0, -k:].sum(1) for k in (1, 2, 3, 4)], 1)
     expected = -(sums @ torch.tensor(p_k, dtype=torch.float64)).log()
-    torch.testing.assert_close(top_k_cross_entropy(scores, target, p_k=p_k, network=network, beta=2.0, reduction="none"), expected)
+    torch.testing.assert_close(
+        top_k_cross_entropy(scores, target, p_k=p_k, network=network, beta=2.0, reduction="none"), expected
+    )
 
 
 @pytest.mark.parametrize("network", ["splitter_selection", "bitonic"])
@@ -96,4 +101,6 @@ def test_errors(change: dict, kind: type[Exception], message: str) -> None:
 @pytest.mark.parametrize("function", [top_k_cross_entropy])
 def test_all_classes_serve_where_they_are_few(function: Callable[..., Tensor]) -> None:
     scores, target = data(4, 3)
-    torch.testing.assert_close(function(scores, target, p_k=[1.0]), function(scores, target, p_k=[1.0, 0.0, 0.0, 0.0], best=3))
+    torch.testing.assert_close(
+        function(scores, target, p_k=[1.0]), function(scores, target, p_k=[1.0, 0.0, 0.0, 0.0], best=3)
+    )

@@ -17,9 +17,8 @@ from renderer.sort import NETWORKS, RELAXATIONS
 OPS = ("sort_values", "sort_payload", "sort_transposed", "sort_matrix")
 ALL_NETWORKS = (*NETWORKS, "splitter_selection")
 # Whose density is continuous: a float32 difference on the other side of a step would change the gradient.
-SMOOTH = [
-    name for name in RELAXATIONS if name not in ("hard", "uniform", "wigner_semicircle", "exponential", "exponential_rev", "logistic_phi")
-]  # fmt: skip
+STEPS = ("hard", "uniform", "wigner_semicircle", "exponential", "exponential_rev", "logistic_phi")
+SMOOTH = [name for name in RELAXATIONS if name not in STEPS]
 # Rows that go one by one, a whole block of lanes and a part of one; with columns of one block and of several.
 SHAPES = [(3, 5, 1), (17, 13, 9), (2, 45, 20), (1, 70, 40)]
 
@@ -48,7 +47,9 @@ def leaves_of(args: list, dtype: torch.dtype) -> list:
     return [a.detach().to(dtype).requires_grad_() if isinstance(a, Tensor) else a for a in args]
 
 
-def compare(op: str, args: list, how: tuple, dtype: torch.dtype, value_tolerance: float, gradient_tolerance: float) -> None:
+def compare(
+    op: str, args: list, how: tuple, dtype: torch.dtype, value_tolerance: float, gradient_tolerance: float
+) -> None:
     theirs, ours = leaves_of(args, torch.float64), leaves_of(args, dtype)
     expected, out = reference(op)(*theirs, *how), call(op, *ours, *how)[0]
     torch.testing.assert_close(out.double(), expected, rtol=value_tolerance, atol=value_tolerance)
@@ -66,7 +67,9 @@ def compare(op: str, args: list, how: tuple, dtype: torch.dtype, value_tolerance
 @pytest.mark.parametrize("op", OPS)
 def test_equals_the_reference(op: str, relaxation: str, straight_through: bool) -> None:
     for network, shape in zip(ALL_NETWORKS, SHAPES, strict=True):
-        compare(op, arguments(op, *shape), settings(network, relaxation, 3.0, straight_through), torch.float64, 1e-10, 1e-10)
+        compare(
+            op, arguments(op, *shape), settings(network, relaxation, 3.0, straight_through), torch.float64, 1e-10, 1e-10
+        )
 
 
 @pytest.mark.parametrize("network", ALL_NETWORKS)

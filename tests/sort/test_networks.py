@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -34,7 +36,7 @@ def run(wires: list[np.ndarray], name: str, k: int | None = None) -> list[np.nda
 @pytest.mark.parametrize("n", range(1, 17))
 def test_zero_one_principle(name: str, n: int) -> None:
     wires = run(all_zero_one(n), name)
-    assert all((low <= high).all() for low, high in zip(wires, wires[1:], strict=False))
+    assert all((low <= high).all() for low, high in pairwise(wires))
 
 
 @pytest.mark.parametrize("n", range(1, 17))
@@ -97,7 +99,10 @@ def test_one_wire_has_no_layer() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("quick", 4, None), "network: expected one of odd_even, bitonic, odd_even_merge, splitter_selection, got 'quick'"),
+        (
+            ("quick", 4, None),
+            "network: expected one of odd_even, bitonic, odd_even_merge, splitter_selection, got 'quick'",
+        ),
         (("bitonic", 0, None), "n: expected at least one value"),
         (("bitonic", 4, 2), "k: expected None, as bitonic sorts all"),
         (("splitter_selection", 4, None), "splitter_selection leaves only the k largest"),

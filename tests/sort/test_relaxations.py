@@ -28,7 +28,14 @@ def test_closed_forms_of_the_sorting_families() -> None:
 
 @pytest.mark.parametrize(
     ("name", "slope"),
-    [("logistic", 0.25), ("gaussian", 0.3989422804), ("laplace", 0.5), ("cauchy", 1 / math.pi), ("reciprocal", 0.25), ("optimal", 1.0)],
+    [
+        ("logistic", 0.25),
+        ("gaussian", 0.3989422804),
+        ("laplace", 0.5),
+        ("cauchy", 1 / math.pi),
+        ("reciprocal", 0.25),
+        ("optimal", 1.0),
+    ],
 )
 def test_slopes_of_the_table(name: str, slope: float) -> None:
     d = torch.zeros((), dtype=torch.float64, requires_grad=True)
@@ -38,8 +45,16 @@ def test_slopes_of_the_table(name: str, slope: float) -> None:
 
 @pytest.mark.parametrize(
     ("name", "largest"),
-    [("logistic", 0.278), ("logistic_phi", 0.314), ("gaussian", 0.170), ("laplace", 0.184), ("cauchy", 1 / math.pi), ("reciprocal", 1.0), ("optimal", 1 / 16)],
-)  # fmt: skip
+    [
+        ("logistic", 0.278),
+        ("logistic_phi", 0.314),
+        ("gaussian", 0.170),
+        ("laplace", 0.184),
+        ("cauchy", 1 / math.pi),
+        ("reciprocal", 1.0),
+        ("optimal", 1 / 16),
+    ],
+)
 def test_largest_error_of_the_soft_minimum(name: str, largest: float) -> None:
     """Of min(x, 0) at β = 1, as the specification lists it."""
     x = torch.cat([torch.linspace(-30, 30, 60001), torch.tensor([-1e6, 1e6])]).double()
@@ -73,7 +88,10 @@ def test_logarithm_goes_on_where_the_probability_underflows(name: str) -> None:
         ({"distribution": "cauchy", "beta": 1.0, "slope": 1.0}, "beta, slope: expected one of them"),
         ({"distribution": "hard", "slope": 1.0}, "slope: hard has no slope at 0"),
         ({"distribution": "logistic_phi", "slope": 1.0}, "slope: logistic_phi has no slope at 0"),
-        ({"distribution": distribution("cauchy", scale=1.0), "beta": 1.0}, "beta, slope: expected None beside a Distribution"),
+        (
+            {"distribution": distribution("cauchy", scale=1.0), "beta": 1.0},
+            "beta, slope: expected None beside a Distribution",
+        ),
         ({"distribution": distribution("cauchy", scale=1.0, squared=True)}, "distribution: expected squared=False"),
         ({"distribution": distribution("cauchy", scale=torch.tensor(1.0))}, "scale: expected a number"),
     ],

@@ -141,15 +141,17 @@ def test_straight_through_is_hard_forward_and_soft_backward(network: str | SoftS
 
 
 def test_straight_through_relaxes_each_comparator_at_hard_values() -> None:
-    """Of two values that is the soft gradient, of three it is not: the second layer sees what hard comparators leave."""
+    """Of two values that is the soft gradient, of three not: the second layer sees what hard comparators leave."""
     x = torch.tensor([1.0, 0.2], dtype=torch.float64)
     both = [
-        torch.autograd.functional.jacobian(lambda v, s=s: soft_permutation(v, straight_through=s), x) for s in (True, False)
+        torch.autograd.functional.jacobian(lambda v, s=s: soft_permutation(v, straight_through=s), x)
+        for s in (True, False)
     ]
     torch.testing.assert_close(*both)
     x = torch.tensor([1.0, 0.2, 0.6], dtype=torch.float64)
     both = [
-        torch.autograd.functional.jacobian(lambda v, s=s: soft_permutation(v, straight_through=s), x) for s in (True, False)
+        torch.autograd.functional.jacobian(lambda v, s=s: soft_permutation(v, straight_through=s), x)
+        for s in (True, False)
     ]
     assert (both[0] - both[1]).abs().max() > 1e-3
 
@@ -188,8 +190,12 @@ def test_gradcheck(network: str | SoftSort) -> None:
 def test_any_dimension(network: str, dim: int) -> None:
     x = numbers(3, 4, 5)
     moved = x.movedim(dim, -1)
-    torch.testing.assert_close(soft_sort(x, network=network, dim=dim), soft_sort(moved, network=network).movedim(-1, dim))
-    torch.testing.assert_close(soft_rank(x, network=network, dim=dim), soft_rank(moved, network=network).movedim(-1, dim))
+    torch.testing.assert_close(
+        soft_sort(x, network=network, dim=dim), soft_sort(moved, network=network).movedim(-1, dim)
+    )
+    torch.testing.assert_close(
+        soft_rank(x, network=network, dim=dim), soft_rank(moved, network=network).movedim(-1, dim)
+    )
     torch.testing.assert_close(soft_permutation(x, network=network, dim=dim), soft_permutation(moved, network=network))
     top, expected = soft_topk(x, 2, network=network, dim=dim), soft_topk(moved, 2, network=network)
     torch.testing.assert_close(top.values, expected.values.movedim(-1, dim))
@@ -198,8 +204,12 @@ def test_any_dimension(network: str, dim: int) -> None:
     payload = numbers(3, 4, 5, 2, seed=1)
     from_end = dim if dim < 0 else dim - 3
     expected_payload = apply_permutation(moved, payload.movedim(from_end - 1, -2), network=network)
-    torch.testing.assert_close(apply_permutation(x, payload, network=network, dim=dim), expected_payload.movedim(-2, from_end - 1))
-    torch.testing.assert_close(apply_permutation(x, x, network=network, dim=dim), soft_sort(x, network=network, dim=dim))
+    torch.testing.assert_close(
+        apply_permutation(x, payload, network=network, dim=dim), expected_payload.movedim(-2, from_end - 1)
+    )
+    torch.testing.assert_close(
+        apply_permutation(x, x, network=network, dim=dim), soft_sort(x, network=network, dim=dim)
+    )
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
@@ -239,7 +249,12 @@ def test_compile_fullgraph(network: str) -> None:
     def run(x: Tensor) -> Tensor:
         top = soft_topk(x, 2, beta=3.0)
         sorted_ = soft_sort(x, network=network, beta=3.0)
-        return sorted_.sum() + (soft_rank(x, network=network) * x).sum() + top.values.sum() + soft_permutation(x).square().sum()
+        return (
+            sorted_.sum()
+            + (soft_rank(x, network=network) * x).sum()
+            + top.values.sum()
+            + soft_permutation(x).square().sum()
+        )
 
     x = numbers(2, 6)
     plain, traced = x.clone().requires_grad_(), x.clone().requires_grad_()
@@ -271,7 +286,11 @@ def test_vmap() -> None:
         (lambda x: soft_topk(x, 2.0), ValueError, "k: expected 1 to 4"),
         (lambda x: soft_sort(x, network="softsort", slope=1.0), ValueError, "slope: expected None beside SoftSort"),
         (lambda x: soft_sort(x, network="softsort", beta=-1.0), ValueError, "beta: expected a finite number > 0"),
-        (lambda x: soft_sort(x, network="neuralsort", distribution="logistic"), ValueError, "distribution: expected none"),
+        (
+            lambda x: soft_sort(x, network="neuralsort", distribution="logistic"),
+            ValueError,
+            "distribution: expected none",
+        ),
         (lambda x: SoftSort(power=0.0), ValueError, "power: expected a finite number > 0, got 0.0"),
         (lambda x: apply_permutation(x, x[:, :3]), ValueError, r"payload: expected shape \(2, 4\) or \(2, 4, 'd'\)"),
         (lambda x: apply_permutation(x, x.double()), ValueError, "payload: expected torch.float32 on cpu as x"),
