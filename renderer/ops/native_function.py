@@ -60,7 +60,7 @@ def call(op: str, *args: Any) -> tuple[Tensor, ...]:
 
 
 def _untransformed() -> bool:
-    """Whether no transform of torch.func is at work: then an op may be called without its Function, in half the time."""
+    """Whether no transform of torch.func is at work: an op may be called without its Function, in half the time."""
     return not torch._C._are_functorch_transforms_active()
 
 

@@ -43,7 +43,7 @@ PROTOTYPES = {
 }
 
 
-def median_ms(run: Callable[[], object], budget: float = 1.0) -> float:
+def median_ms(run: Callable[[], object], budget: float = 0.5) -> float:
     """Median CPU time of a call, of as many as fit in `budget` seconds, at least 5."""
     run()
     times: list[float] = []

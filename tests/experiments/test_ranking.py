@@ -82,5 +82,5 @@ def test_noise_is_in_the_training_labels_alone(tmp_path: Path) -> None:
     assert torch.equal(clean.splits["test"][1], noisy.splits["test"][1])
     share = (clean.splits["train"][1] != noisy.splits["train"][1]).float().mean().item()
     assert share == pytest.approx(0.45, abs=0.08)
-    with pytest.raises(ValueError, match="noise: expected a share from 0 to 1, got 1.5"):
+    with pytest.raises(ValueError, match=r"noise: expected a share from 0 to 1, got 1\.5"):
         TopK(tmp_path, noise=1.5)
