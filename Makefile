@@ -10,7 +10,7 @@ export RENDERER_CUDA ?= OFF
 # The CUDA kernels run in the tests without a GPU: see csrc/support/cuda.h.
 EMULATION := -C cmake.define.RENDERER_CUDA_EMULATION=ON
 
-.PHONY: demo test test-all lint bench bench-reconstruct bench-sort clean
+.PHONY: demo test test-all lint test-notebooks bench bench-reconstruct bench-sort clean
 
 demo: $(VENV)/.run
 	$(BIN)/renderer reconstruct scenes/creature --out $(OUT) --overwrite
@@ -20,6 +20,9 @@ test: $(VENV)/.dev
 
 test-all: $(VENV)/.dev
 	$(BIN)/python -m pytest
+
+test-notebooks: $(VENV)/.notebooks
+	$(BIN)/python -m pytest --nbmake notebooks
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -48,6 +51,11 @@ $(VENV)/.dev: $(VENV)/.created pyproject.toml constraints.txt $(SOURCES)
 # ... and the other renderers that benchmarks measure beside this one.
 $(VENV)/.bench: $(VENV)/.dev
 	$(PIP) install --constraint constraints.txt --editable '.[tasks,dev,bench]'
+	touch $@
+
+# ... and the notebooks.
+$(VENV)/.notebooks: $(VENV)/.dev
+	$(PIP) install --constraint constraints.txt --editable '.[tasks,dev,notebooks]'
 	touch $@
 
 $(VENV)/.created:
