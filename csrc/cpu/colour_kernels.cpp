@@ -237,7 +237,7 @@ void backward_kernel(const void* local, const T depth[3], const Rect& r, int str
       const T grad_F = live ? e * slope : T(0);
       const T weight = grad_F * pdf[at + i];
       const Nearest<T> n = nearest_boundary_point(t, px, y);
-      const T distance = __builtin_sqrt(n.distance2);
+      const T distance = sqrt_(n.distance2);
       const T size = squared ? n.distance2 : distance;
       const T dz = squared ? T(2) * distance * v.inverse_scale : v.inverse_scale;
       const T hx = weight * dz * n.hx, hy = weight * dz * n.hy;

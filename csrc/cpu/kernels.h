@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "cpu/sort_kernels.h"
+#include "raster/coverage.h"
 
 namespace rndr {
 
@@ -20,14 +21,6 @@ constexpr int round_up(int n) { return (n + kLanes - 1) / kLanes * kLanes; }
 // Pixels x0 .. x0 + width - 1 (width a multiple of kLanes), y0 .. y0 + height - 1, relative to the tile's origin.
 struct Rect {
   int x0, y0, width, height;
-};
-
-// Parameters of the perturbation and the aggregation as the kernels read them.
-template <class T>
-struct CoverageParams {
-  T inverse_scale, shape, shift, p;
-  T lowest;  // z below this is outside the support: coverage and gradient are exactly 0
-  bool squared;
 };
 
 // Per (face, tile) sums of the backward pass.
