@@ -14,6 +14,9 @@ template <class T>
 ColourKernels<T> colour_kernels();  // cpu/colour_kernels.cpp
 template <class T>
 VisibilityKernels<T> visibility_kernels();  // cpu/visibility_kernels.cpp
+template <class T>
+LogicKernels<T> logic_kernels();  // cpu/logic_kernels.cpp
+BitKernels bit_kernels();         // cpu/bit_kernels.cpp
 
 namespace {
 
@@ -259,6 +262,7 @@ KernelTable<T> kernel_table() {
   return {{z_kernel<T>, backward_kernel<T>, reduce_kernel<T>, nearest_segment_kernel<T>},
           colour_kernels<T>(),
           visibility_kernels<T>(),
+          logic_kernels<T>(),
           distribution_kernels<T>(Distributions{}),
           t_conorm_kernels<T>(TConorms{})};
 }
@@ -271,7 +275,7 @@ KernelTable<T> kernel_table() {
 const Level& this_level() {
   // The name without the "level_" of the namespace.
   static const Level level = {&RNDR_STRING(RNDR_LEVEL_NS)[6], Distributions::size, TConorms::size,
-                              kernel_table<float>(), kernel_table<double>()};
+                              kernel_table<float>(), kernel_table<double>(), bit_kernels()};
   return level;
 }
 

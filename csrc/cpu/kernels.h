@@ -6,6 +6,8 @@
 #pragma once
 #include <cstdint>
 
+#include "cpu/logic_table.h"
+
 namespace rndr {
 
 // Widths are rounded up to this many pixels, so that no loop has a scalar remainder.
@@ -136,6 +138,7 @@ struct KernelTable {
   GeometryKernels<T> geometry;
   ColourKernels<T> colour;
   VisibilityKernels<T> visibility;
+  LogicKernels<T> logic;
   const DistributionKernels<T>* distributions;
   const TConormKernels<T>* t_conorms;
 };
@@ -145,6 +148,7 @@ struct Level {
   int distribution_count, t_conorm_count;
   KernelTable<float> f32;
   KernelTable<double> f64;
+  BitKernels bits;
 };
 
 template <class T>
