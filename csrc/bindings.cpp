@@ -225,10 +225,10 @@ void bind_antialias(nb::module_& m) {
 }
 
 #define RNDR_LOGIC_ARGS                                                                                                         \
-  int batch, int inputs, int columns, int layers, Address widths, Address a, Address b, Address coefficients, bool is_double,   \
+  int batch, int inputs, int columns, int layers, int groups, Address widths, Address a, Address b, Address coefficients, bool is_double,   \
       const std::string &level, int threads, Address x, int64_t x_batch, int64_t x_row, int64_t x_column
 #define RNDR_LOGIC_STACK(T) \
-  LogicStack<T> { batch, inputs, columns, layers, at<const int64_t>(widths), at<const int32_t>(a), at<const int32_t>(b), at<const T>(coefficients) }
+  LogicStack<T> { batch, inputs, columns, layers, groups, at<const int64_t>(widths), at<const int32_t>(a), at<const int32_t>(b), at<const T>(coefficients) }
 #define RNDR_LOGIC_X(T) \
   Strided<T> { at<const T>(x), x_batch, x_row, x_column }
 

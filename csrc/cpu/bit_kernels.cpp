@@ -18,50 +18,53 @@ struct Vector<1> {
   typedef uint64_t type;
 };
 
-constexpr int kStrip = 64;  // inputs that are packed together: one vector of bytes of the widest level
+// Bytes of eight samples, side by side in memory, that are packed together: as many as the widest level has in a vector.
+constexpr int kStrip = 64;
 typedef uint8_t Bytes __attribute__((vector_size(kStrip), aligned(1), may_alias));
+// Inputs whose packed bytes are kept between the two steps: 64 * 8 samples of them fit the second-level cache.
+constexpr int kPackInputs = 1024;
 
-const uint8_t kNoSample[kStrip] = {};
-
-// kStrip inputs of a block, whose sample r is at x + r * row_stride (those beyond `rows` are 0), to the slots from `out` on.
-template <int words>
-void pack_strip(const uint8_t* x, size_t row_stride, int rows, uint64_t* out) {
-  using W = typename Vector<words>::type;
-  // [byte of a word][8 inputs][word]: input j of the eight lies in byte j.
-  alignas(64) uint64_t octets[8][kStrip / 8][words];
-  for (int word = 0; word < words; ++word) {
-    for (int byte = 0; byte < 8; ++byte) {
+// Bit r of byte i of `out` is input i of sample r; samples from `rows` on are 0. Reads eight streams of memory in order.
+void pack_eight(const uint8_t* x, size_t row_stride, int rows, int inputs, uint8_t* out) {
+  int first = 0;
+  if (rows >= 8) {
+    for (; first + kStrip <= inputs; first += kStrip) {
       Bytes bits = {};
-      for (int r = 7; r >= 0; --r) {
-        const int row = word * 64 + byte * 8 + r;
-        const Bytes here = *reinterpret_cast<const Bytes*>(row < rows ? x + row * row_stride : kNoSample);
-        bits = bits + bits + here;
-      }
-      uint64_t parts[kStrip / 8];
-      std::memcpy(parts, &bits, kStrip);
-      for (int o = 0; o < kStrip / 8; ++o) octets[byte][o][word] = parts[o];
+      for (int r = 7; r >= 0; --r) bits = bits + bits + *reinterpret_cast<const Bytes*>(x + r * row_stride + first);
+      std::memcpy(out + first, &bits, kStrip);
     }
   }
-  for (int o = 0; o < kStrip / 8; ++o) {
+  std::memset(out + first, 0, inputs - first);
+  for (int r = 0; r < std::min(rows, 8); ++r)
+    for (int i = first; i < inputs; ++i) out[i] |= x[r * row_stride + i] << r;
+}
+
+// Bytes of eight samples each, (8 words, kPackInputs), to words of 64 samples.
+template <int words>
+void bytes_to_words(const uint8_t* bytes, int inputs, uint64_t* slots) {
+  using W = typename Vector<words>::type;
+  for (int first = 0; first < inputs; first += 8) {
     W m[8];
-    for (int byte = 0; byte < 8; ++byte) std::memcpy(&m[byte], octets[byte][o], sizeof(W));
+    for (int byte = 0; byte < 8; ++byte) {
+      uint64_t lanes[words];
+      for (int word = 0; word < words; ++word) std::memcpy(&lanes[word], bytes + (word * 8 + byte) * kPackInputs + first, 8);
+      std::memcpy(&m[byte], lanes, sizeof(W));
+    }
     transpose_bytes(m);
-    std::memcpy(out + static_cast<size_t>(o) * 8 * words, m, sizeof(m));
+    std::memcpy(slots + static_cast<size_t>(first) * words, m, sizeof(W) * std::min(8, inputs - first));
   }
 }
 
 template <int words>
 void pack_block(const uint8_t* x, size_t row_stride, int rows, int inputs, uint64_t* slots) {
-  int first = 0;
-  for (; first + kStrip <= inputs; first += kStrip) pack_strip<words>(x + first, row_stride, rows, slots + static_cast<size_t>(first) * words);
-  if (first == inputs) return;
-  // The rest goes through a copy that is wide enough to be read in whole strips.
-  const int rest = inputs - first;
-  uint8_t wide[64 * words][kStrip] = {};
-  for (int r = 0; r < rows; ++r) std::memcpy(wide[r], x + r * row_stride + first, rest);
-  uint64_t packed[kStrip * words];
-  pack_strip<words>(wide[0], kStrip, rows, packed);
-  std::memcpy(slots + static_cast<size_t>(first) * words, packed, sizeof(uint64_t) * words * rest);
+  alignas(64) uint8_t bytes[8 * words * kPackInputs];
+  for (int first = 0; first < inputs; first += kPackInputs) {
+    const int count = std::min(kPackInputs, inputs - first);
+    for (int eight = 0; eight < 8 * words; ++eight)
+      pack_eight(x + static_cast<size_t>(eight) * 8 * row_stride + first, row_stride, std::max(0, rows - eight * 8), count,
+                 bytes + eight * kPackInputs);
+    bytes_to_words<words>(bytes, count, slots + static_cast<size_t>(first) * words);
+  }
 }
 
 template <int words, BitGate gate>

@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <cstring>
-#include <memory>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "cpu/kernels.h"
 #include "support/parallel.h"
+#include "support/scratch.h"
 
 namespace rndr {
 namespace {
@@ -19,10 +19,10 @@ constexpr int64_t kTileBudget = int64_t(4) << 20;  // bytes a layer may take at 
 constexpr int kSumChunks = 8;
 constexpr int64_t kCoefficientChunk = 2048;  // neurons
 
-template <class T>
-std::unique_ptr<T[]> buffer(int64_t n) {
-  return std::unique_ptr<T[]>(new T[static_cast<size_t>(n)]);
-}
+struct FirstRows {};
+struct SecondRows {};
+struct InnerRows {};
+struct Sums {};
 
 template <class T>
 class Stack {
@@ -44,6 +44,8 @@ class Stack {
   int64_t neurons() const { return starts_.back(); }
   int64_t width(int layer) const { return s_.widths[layer]; }  // of the layer's output
   int64_t last_width() const { return s_.widths[s_.layers - 1]; }
+  int64_t outputs() const { return s_.groups ? s_.groups : last_width(); }
+  int64_t of_group() const { return last_width() / outputs(); }
   int64_t widest() const { return widest_; }
   int64_t inner_rows() const { return s_.inputs + neurons() - last_width(); }  // inputs of all layers
   int valid(int tile_index) const { return std::min(tile_, s_.columns - tile_index * tile_); }
@@ -57,13 +59,10 @@ class Stack {
   void load(const Strided<T>& m, int64_t rows, int batch, int tile_index, T* out) const {
     const int columns = valid(tile_index);
     const T* from = m.data + batch * m.batch_stride + int64_t(tile_index) * tile_ * m.column_stride;
+    if (m.column_stride != 1) return load_across(m, from, rows, columns, out);
     for (int64_t r = 0; r < rows; ++r, out += tile_) {
       const T* row = from + r * m.row_stride;
-      if (m.column_stride == 1) {
-        std::memcpy(out, row, sizeof(T) * columns);
-      } else {
-        for (int j = 0; j < columns; ++j) out[j] = row[j * m.column_stride];
-      }
+      std::memcpy(out, row, sizeof(T) * columns);
       std::fill(out + columns, out + tile_, T(0));
     }
   }
@@ -78,7 +77,21 @@ class Stack {
  private:
   int64_t padded(int tile) const { return (int64_t(s_.columns) + tile - 1) / tile * tile; }
 
+  // Samples are rows of memory: some of their numbers at a time, so that every cache line is read once.
+  void load_across(const Strided<T>& m, const T* from, int64_t rows, int columns, T* out) const {
+    constexpr int64_t some = 64 / sizeof(T);
+    for (int64_t first = 0; first < rows; first += some) {
+      const int64_t count = std::min(some, rows - first);
+      for (int j = 0; j < tile_; ++j) {
+        const T* sample = from + j * m.column_stride + first * m.row_stride;
+        for (int64_t r = 0; r < count; ++r) out[(first + r) * tile_ + j] = j < columns ? sample[r * m.row_stride] : T(0);
+      }
+    }
+  }
+
   void check() const {
+    if (s_.groups < 0 || (s_.groups && last_width() % s_.groups))
+      throw std::invalid_argument("groups: expected a divisor of " + std::to_string(last_width()) + ", got " + std::to_string(s_.groups));
     int64_t before = s_.inputs;
     for (int l = 0; l < s_.layers; ++l) {
       const int64_t begin = starts_[l], end = starts_[l + 1];
@@ -111,16 +124,20 @@ void logic_layers_forward(const LogicStack<T>& s, const Strided<T>& x, const cha
   const long items = long(s.batch) * stack.tiles();
   const long chunk = std::max(1L, (items + 4L * threads - 1) / (4L * threads));  // no sums here, so that the split changes nothing
   parallel_chunks(items, chunk, threads, [&](long begin, long end) {
-    const auto first = buffer<T>(buffer_size), second = buffer<T>(buffer_size);
+    T *first = scratch<FirstRows, T>(buffer_size), *second = scratch<SecondRows, T>(buffer_size);
     for (long item = begin; item < end; ++item) {
       const int batch = static_cast<int>(item / stack.tiles()), tile = static_cast<int>(item % stack.tiles());
-      T *before = first.get(), *after = second.get();
+      T *before = first, *after = second;
       stack.load(x, s.inputs, batch, tile, before);
       for (int l = 0; l < s.layers; ++l) {
         k.forward(stack.tile(), stack.layer(l), before, after);
         std::swap(before, after);
       }
-      stack.store(before, stack.last_width(), batch, tile, y);
+      if (s.groups) {
+        k.sum(stack.tile(), s.groups, stack.of_group(), before, after);
+        before = after;
+      }
+      stack.store(before, stack.outputs(), batch, tile, y);
     }
   });
 }
@@ -134,23 +151,24 @@ void logic_layers_backward(const LogicStack<T>& s, const Strided<T>& x, const St
   // The split depends on the shapes alone, and so does every sum.
   const int chunks = s.batch >= kSumChunks ? 1 : std::min(kSumChunks, stack.tiles());
   const int64_t sums_size = 4 * stack.neurons();
-  const auto sums = buffer<T>(chunks > 1 ? s.batch * chunks * sums_size : 0);
+  T* const sums = scratch<Sums, T>(chunks > 1 ? s.batch * chunks * sums_size : 0);
   parallel_items(s.batch * chunks, threads, [&](int item) {
     const int batch = item / chunks, chunk = item % chunks;
-    T* sum = chunks > 1 ? sums.get() + item * sums_size : grad_coefficients + batch * sums_size;
+    T* sum = chunks > 1 ? sums + item * sums_size : grad_coefficients + batch * sums_size;
     std::fill_n(sum, sums_size, T(0));
-    const auto inner = buffer<T>(stack.inner_rows() * tile_size);
-    const auto first = buffer<T>(stack.widest() * tile_size), second = buffer<T>(stack.widest() * tile_size);
+    T* inner = scratch<InnerRows, T>(stack.inner_rows() * tile_size);
+    T *first = scratch<FirstRows, T>(stack.widest() * tile_size), *second = scratch<SecondRows, T>(stack.widest() * tile_size);
     for (int tile = chunk; tile < stack.tiles(); tile += chunks) {
-      stack.load(x, s.inputs, batch, tile, inner.get());
-      T* rows = inner.get();
+      stack.load(x, s.inputs, batch, tile, inner);
+      T* rows = inner;
       for (int l = 0; l + 1 < s.layers; ++l) {
         T* next = rows + (l ? stack.width(l - 1) : s.inputs) * tile_size;
         k.forward(tile_size, stack.layer(l), rows, next);
         rows = next;
       }
-      T *grad = first.get(), *grad_before = second.get();
-      stack.load(grad_y, stack.last_width(), batch, tile, grad);
+      T *grad = first, *grad_before = second;
+      stack.load(grad_y, stack.outputs(), batch, tile, s.groups ? grad_before : grad);
+      if (s.groups) k.spread(tile_size, s.groups, stack.of_group(), grad_before, grad);
       for (int l = s.layers - 1; l >= 0; --l) {
         const int64_t inputs = l ? stack.width(l - 1) : s.inputs;
         std::fill_n(grad_before, inputs * tile_size, T(0));
@@ -165,9 +183,9 @@ void logic_layers_backward(const LogicStack<T>& s, const Strided<T>& x, const St
   for (int batch = 0; batch < s.batch; ++batch) {
     parallel_chunks(sums_size, 4 * kCoefficientChunk, threads, [&](long begin, long end) {
       T* out = grad_coefficients + batch * sums_size;
-      std::copy(sums.get() + int64_t(batch) * chunks * sums_size + begin, sums.get() + int64_t(batch) * chunks * sums_size + end, out + begin);
+      std::copy(sums + int64_t(batch) * chunks * sums_size + begin, sums + int64_t(batch) * chunks * sums_size + end, out + begin);
       for (int chunk = 1; chunk < chunks; ++chunk) {
-        const T* part = sums.get() + (int64_t(batch) * chunks + chunk) * sums_size;
+        const T* part = sums + (int64_t(batch) * chunks + chunk) * sums_size;
         for (long i = begin; i < end; ++i) out[i] += part[i];
       }
     });

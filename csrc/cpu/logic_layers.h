@@ -12,16 +12,16 @@ struct Strided {
 };
 
 // `layers` layers of `widths` neurons one after the other. a, b: the two inputs of every neuron, indices into the layer
-// before; coefficients: (neurons, 4).
+// before; coefficients: (neurons, 4). groups > 0: the outputs are the sums of that many equal parts of the last layer.
 template <class T>
 struct LogicStack {
-  int batch, inputs, columns, layers;
+  int batch, inputs, columns, layers, groups;
   const int64_t* widths;
   const int32_t *a, *b;
   const T* coefficients;
 };
 
-// y: (batch, last width, columns). Throws std::invalid_argument for an index that is not in the layer before.
+// y: (batch, last width or groups, columns). Throws std::invalid_argument for an index that is not in the layer before.
 template <class T>
 void logic_layers_forward(const LogicStack<T>& stack, const Strided<T>& x, const char* level, int threads, T* y);
 

@@ -21,6 +21,9 @@ struct LogicKernels {
   void (*forward)(int tile, const LogicLayerView<T>&, const T* x, T* y);
   // Adds to grad_x and grad_c.
   void (*backward)(int tile, const LogicLayerView<T>&, const T* x, const T* grad_y, T* grad_x, T* grad_c);
+  // Sums of `groups` parts of n rows each, and the reverse: every row of a part gets its gradient.
+  void (*sum)(int tile, int64_t groups, int64_t n, const T* x, T* sums);
+  void (*spread)(int tile, int64_t groups, int64_t n, const T* grad_sums, T* grad_x);
   // Logits z (n, 16) to coefficients (n, 4), and back.
   void (*coefficients)(int n, const T* z, T inverse_temperature, T* c);
   void (*coefficients_gradient)(int n, const T* z, T inverse_temperature, const T* grad_c, T* grad_z);

@@ -33,16 +33,16 @@ class GroupSum(nn.Module):
     def forward(self, x: Float[Tensor, "*batch features"]) -> Float[Tensor, "*batch k"]:
         """The scores."""
         self.check(x.shape[-1])
-        return x.unflatten(-1, (self.k, -1)).sum(-1) / self.tau + self.beta
+        return self.scores(x.unflatten(-1, (self.k, -1)).sum(-1))
 
     def discrete(self, x: Bool[Tensor, "*batch features"]) -> Float[Tensor, "*batch k"]:
         """The scores of bits, in float32."""
         self.check(x.shape[-1])
-        return self.scores(x.unflatten(-1, (self.k, -1)).sum(-1))
+        return self.scores(x.unflatten(-1, (self.k, -1)).sum(-1).to(torch.float32))
 
-    def scores(self, counts: Tensor) -> Tensor:
-        """Counts of set bits to scores, in float32."""
-        return counts.to(torch.float32) / self.tau + self.beta
+    def scores(self, sums: Tensor) -> Tensor:
+        """Sums of the groups to scores."""
+        return sums / self.tau + self.beta
 
     def extra_repr(self) -> str:
         """Shown by print."""

@@ -104,10 +104,11 @@ class LogicLayer(nn.Module):
         return f"{self.in_features}, {self.out_features}, parametrisation={self.parametrisation!r}"
 
 
-def run_layers(layers: Sequence[LogicLayer], x: Tensor, *, dim: int = -1) -> Tensor:
+def run_layers(layers: Sequence[LogicLayer], x: Tensor, *, dim: int = -1, groups: int = 0) -> Tensor:
     """Relaxed layers one after the other, in one kernel where they allow it; x has its features in dimension `dim`.
 
-    dim = -1: (…, features); dim = 1: (N, features, positions), as convolutions have them.
+    dim = -1: (…, features); dim = 1: (N, features, positions), as convolutions have them. groups > 0 sums that many
+    equal parts of the last layer's outputs.
     """
     x = as_features(x, layers[0].weight)
     while layers:
@@ -123,9 +124,12 @@ def run_layers(layers: Sequence[LogicLayer], x: Tensor, *, dim: int = -1) -> Ten
         else:
             while count < len(layers) and _joins(layers[count - 1], layers[count]):
                 count += 1
-            x = _fused(layers[:count], x, dim)
+            summed = groups if count == len(layers) else 0
+            x = _fused(layers[:count], x, dim, summed)
+            if summed:
+                return x
         layers = layers[count:]
-    return x
+    return x.unflatten(dim, (groups, -1)).sum(dim) if groups else x
 
 
 def _joins(before: LogicLayer, layer: LogicLayer) -> bool:
@@ -133,15 +137,15 @@ def _joins(before: LogicLayer, layer: LogicLayer) -> bool:
     return layer.t_conorm is None and layer.grad_factor == 1 and layer.in_features == before.out_features
 
 
-def _fused(layers: Sequence[LogicLayer], x: Tensor, dim: int) -> Tensor:
+def _fused(layers: Sequence[LogicLayer], x: Tensor, dim: int, groups: int) -> Tensor:
     coefficients = torch.cat([layer.coefficients() for layer in layers])
     indices = torch.cat([layer.indices for layer in layers], 1)
     widths = [layer.out_features for layer in layers]
     if dim == 1:
-        return call("logic_layers", x, coefficients, indices, widths)[0]
+        return call("logic_layers", x, coefficients, indices, widths, groups)[0]
     # The kernel has the samples side by side, and takes and gives transposed views without copying.
-    (y,) = call("logic_layers", x.reshape(-1, x.shape[-1]).T.unsqueeze(0), coefficients, indices, widths)
-    return y.squeeze(0).T.reshape(*x.shape[:-1], widths[-1])
+    (y,) = call("logic_layers", x.reshape(-1, x.shape[-1]).T.unsqueeze(0), coefficients, indices, widths, groups)
+    return y.squeeze(0).T.reshape(*x.shape[:-1], y.shape[1])
 
 
 def discrete_gates(gates: Tensor, a: Tensor, b: Tensor) -> Tensor:

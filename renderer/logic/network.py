@@ -61,6 +61,9 @@ class LogicNet(nn.Module):
             if isinstance(layer, LogicLayer):
                 dense.append(layer)
                 continue
+            if dense and isinstance(layer, GroupSum):
+                layer.check(dense[-1].out_features)
+                return layer.scores(run_layers(dense, x, groups=layer.k))
             if dense:
                 x, dense = run_layers(dense, x), []
             x = layer(x)

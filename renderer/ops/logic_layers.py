@@ -1,6 +1,7 @@
 """Dense layers of relaxed logic gates, one after the other: `renderer::logic_layers`.
 
-The samples lie side by side, (B, features, N), and nothing is kept but the input: the backward op runs the layers again
+The samples lie side by side, (B, features, N); groups > 0 returns the sums of that many equal parts of the last layer
+instead of the layer itself. Nothing is kept but the input: the backward op runs the layers again
 while a tile of samples is in the cache.
 """
 
@@ -14,11 +15,11 @@ from renderer.ops import native
 from renderer.ops.native_function import OpSpec, register
 
 _TENSORS = "Tensor x, Tensor coefficients, Tensor indices"
-native.LIBRARY.define(f"logic_layers({_TENSORS}, int[] widths) -> Tensor")
-native.LIBRARY.define(f"logic_layers_backward(Tensor grad, {_TENSORS}, int[] widths) -> (Tensor, Tensor)")
+native.LIBRARY.define(f"logic_layers({_TENSORS}, int[] widths, int groups) -> Tensor")
+native.LIBRARY.define(f"logic_layers_backward(Tensor grad, {_TENSORS}, int[] widths, int groups) -> (Tensor, Tensor)")
 
 
-def _check(x: Tensor, coefficients: Tensor, indices: Tensor, widths: list[int]) -> None:
+def _check(x: Tensor, coefficients: Tensor, indices: Tensor, widths: list[int], groups: int) -> None:
     neurons = sum(widths)
     if x.ndim != 3 or x.dtype not in (torch.float32, torch.float64):
         raise ValueError(f"x: expected (B, features, N) in float32 or float64, got {tuple(x.shape)} in {x.dtype}")
@@ -31,45 +32,48 @@ def _check(x: Tensor, coefficients: Tensor, indices: Tensor, widths: list[int]) 
         raise ValueError(
             f"indices: expected (2, {neurons}) in torch.int32, got {tuple(indices.shape)} in {indices.dtype}"
         )
+    if groups < 0 or (groups and widths[-1] % groups):
+        raise ValueError(f"groups: expected a divisor of {widths[-1]}, got {groups}")
 
 
-def _arguments(x: Tensor, coefficients: Tensor, indices: Tensor, widths: Tensor) -> tuple:
+def _arguments(x: Tensor, coefficients: Tensor, indices: Tensor, widths: Tensor, groups: int) -> tuple:
     batch, inputs, columns = x.shape
     return (
-        *(batch, inputs, columns, len(widths), widths.data_ptr(), indices[0].data_ptr(), indices[1].data_ptr()),
+        *(batch, inputs, columns, len(widths), groups, widths.data_ptr()),
+        *(indices[0].data_ptr(), indices[1].data_ptr()),
         *(coefficients.data_ptr(), x.dtype == torch.float64, native.SIMD_LEVEL, native.threads()),
         *(x.data_ptr(), *x.stride()),
     )
 
 
 @torch.library.impl(native.LIBRARY, "logic_layers", "CPU")
-def _forward(x: Tensor, coefficients: Tensor, indices: Tensor, widths: list[int]) -> Tensor:
-    _check(x, coefficients, indices, widths)
+def _forward(x: Tensor, coefficients: Tensor, indices: Tensor, widths: list[int], groups: int) -> Tensor:
+    _check(x, coefficients, indices, widths, groups)
     coefficients, indices = native.contiguous(coefficients, indices)
-    out = x.new_empty(x.shape[0], widths[-1], x.shape[2])
+    out = x.new_empty(x.shape[0], groups or widths[-1], x.shape[2])
     sizes = torch.tensor(widths)
-    _C.logic_layers_forward(*_arguments(x, coefficients, indices, sizes), out.data_ptr())
+    _C.logic_layers_forward(*_arguments(x, coefficients, indices, sizes, groups), out.data_ptr())
     return out
 
 
 @torch.library.impl(native.LIBRARY, "logic_layers_backward", "CPU")
 def _backward(
-    grad: Tensor, x: Tensor, coefficients: Tensor, indices: Tensor, widths: list[int]
+    grad: Tensor, x: Tensor, coefficients: Tensor, indices: Tensor, widths: list[int], groups: int
 ) -> tuple[Tensor, Tensor]:
-    _check(x, coefficients, indices, widths)
+    _check(x, coefficients, indices, widths, groups)
     coefficients, indices = native.contiguous(coefficients, indices)
     grad_x = x.new_empty(x.shape)
     grad_coefficients = x.new_empty(x.shape[0], *coefficients.shape)
     sizes = torch.tensor(widths)
     _C.logic_layers_backward(
-        *_arguments(x, coefficients, indices, sizes),
+        *_arguments(x, coefficients, indices, sizes, groups),
         *(grad.data_ptr(), *grad.stride(), grad_x.data_ptr(), grad_coefficients.data_ptr()),
     )
     return grad_x, grad_coefficients
 
 
-def _fake(x: Tensor, coefficients: Tensor, indices: Tensor, widths: list[int]) -> Tensor:
-    return x.new_empty(x.shape[0], widths[-1], x.shape[2])
+def _fake(x: Tensor, coefficients: Tensor, indices: Tensor, widths: list[int], groups: int) -> Tensor:
+    return x.new_empty(x.shape[0], groups or widths[-1], x.shape[2])
 
 
 register(

@@ -10,13 +10,16 @@ from torch import Tensor
 from renderer.logic.gates import mix
 
 
-def logic_layers(x: Tensor, coefficients: Tensor, indices: Tensor, widths: Sequence[int]) -> Tensor:
-    """x (B, features, N) through layers of `widths` neurons; coefficients (neurons, 4), indices (2, neurons)."""
+def logic_layers(x: Tensor, coefficients: Tensor, indices: Tensor, widths: Sequence[int], groups: int) -> Tensor:
+    """x (B, features, N) through layers of `widths` neurons; coefficients (neurons, 4), indices (2, neurons).
+
+    groups > 0: the sums of that many equal parts of the last layer.
+    """
     sizes = list(widths)
     for c, pair in zip(coefficients.split(sizes), indices.split(sizes, dim=1), strict=True):
         a, b = (x.index_select(1, i) for i in pair.unbind(0))
         x = mix(c.unsqueeze(-1).unbind(1), a, b)
-    return x
+    return x.unflatten(1, (groups, -1)).sum(2) if groups else x
 
 
 def sixteen_gate_layer(x: Tensor, logits: Tensor, indices: Tensor, temperature: float = 1.0) -> Tensor:
