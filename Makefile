@@ -5,6 +5,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := $(shell find csrc -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name CMakeLists.txt)
 OUT ?= out/creature
+# ON or AUTO builds the CUDA kernels, too, for all architectures or those of RENDERER_CUDA_ARCHITECTURES: minutes, where nvcc is.
+export RENDERER_CUDA ?= OFF
+# The CUDA kernels run in the tests without a GPU: see csrc/support/cuda.h.
+EMULATION := -C cmake.define.RENDERER_CUDA_EMULATION=ON
 
 .PHONY: demo test test-all lint bench bench-reconstruct clean
 
@@ -35,7 +39,7 @@ $(VENV)/.run: $(VENV)/.created pyproject.toml constraints.txt $(SOURCES)
 
 # ... and what developers need besides.
 $(VENV)/.dev: $(VENV)/.created pyproject.toml constraints.txt $(SOURCES)
-	$(PIP) install --constraint constraints.txt --editable '.[tasks,dev]'
+	$(PIP) install --constraint constraints.txt --editable '.[tasks,dev]' $(EMULATION)
 	touch $@ $(VENV)/.run
 
 $(VENV)/.created:

@@ -1,8 +1,4 @@
 // The only file that sees Python: raw addresses and sizes in, one line an op, in pipeline order.
-#include <nanobind/nanobind.h>
-#include <nanobind/stl/string.h>
-
-#include <cstdint>
 #include <limits>
 
 #include "cpu/antialias.h"
@@ -16,29 +12,17 @@
 #include "cpu/outline_coverage.h"
 #include "cpu/rasterize.h"
 #include "cpu/texture.h"
+#include "support/binding.h"
 
 namespace nb = nanobind;
 using namespace rndr;
 
 namespace {
 
-using Address = std::uintptr_t;
-
-template <class T>
-T* at(Address address) {
-  return reinterpret_cast<T*>(address);
-}
-
 // (vertices, faces, batch, vertex count, face count, height, width)
 template <class T>
 Screen<T> screen_of(Address vertices, Address faces, int batch, int vertex_count, int face_count, int height, int width) {
   return {at<const T>(vertices), at<const int64_t>(faces), batch, vertex_count, face_count, height, width};
-}
-
-// Calls body<float>() or body<double>().
-template <class Body>
-auto by_dtype(bool is_double, const Body& body) {
-  return is_double ? body(double{}) : body(float{});
 }
 
 #define RNDR_SCREEN_ARGS Address vertices, Address faces, int batch, int vertex_count, int face_count, int height, int width, bool is_double
