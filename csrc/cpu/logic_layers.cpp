@@ -149,7 +149,7 @@ void logic_layers_backward(const LogicStack<T>& s, const Strided<T>& x, const St
   const Stack<T> stack(s, k);
   const int tile_size = stack.tile();
   // The split depends on the shapes alone, and so does every sum.
-  const int chunks = s.batch >= kSumChunks ? 1 : std::min(kSumChunks, stack.tiles());
+  const int chunks = s.batch >= kSumChunks ? 1 : std::max(1, std::min(kSumChunks, stack.tiles()));
   const int64_t sums_size = 4 * stack.neurons();
   T* const sums = scratch<Sums, T>(chunks > 1 ? s.batch * chunks * sums_size : 0);
   parallel_items(s.batch * chunks, threads, [&](int item) {

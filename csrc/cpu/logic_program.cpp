@@ -43,8 +43,9 @@ void logic_program_counts(const LogicProgram& p, const LogicInputs& in, int word
   const BitKernels& k = simd_level(level).bits;
   const int64_t block = kSamples * words;
   const long blocks = static_cast<long>((in.samples + block - 1) / block);
-  const long chunk = std::max(1L, (blocks + 4L * threads - 1) / (4L * threads));
-  parallel_chunks(blocks, threads == 1 ? blocks : chunk, threads, [&](long begin, long end) {
+  // Counts are exact, so the split may follow the threads: few buffers, and some chunks a thread to share out.
+  const long chunks = threads == 1 ? 1 : 4L * threads;
+  parallel_chunks(blocks, std::max(1L, (blocks + chunks - 1) / chunks), threads, [&](long begin, long end) {
     const auto slots = slot_buffer(int64_t(p.slots) * words);
     for (long i = begin; i < end; ++i) {
       const int64_t first = i * block;

@@ -121,7 +121,7 @@ class BitProgram:
     def load(cls, path: str | Path) -> BitProgram:
         """Read what `save` wrote. Raises DataError naming the file if it is missing, damaged or of another format."""
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in ("kind", "a", "b", "outputs")}
                 header: dict[str, Any] = json.loads(str(file["header"]))
             if header["format"] != FORMAT:
