@@ -54,22 +54,24 @@ class LogicConv2d(nn.Module):
         self.depth, self.padding = depth, padding
         window = in_channels * kernel_size**2
         leaves = torch.stack([_leaves(window, 2**depth, generator) for _ in range(out_channels)])
-        layers, connections, inputs = [], leaves.reshape(-1, 2).T, window
+        layers, inputs = [], window
         for level in range(depth - 1, -1, -1):
             neurons = out_channels * 2**level
+            # A channel's neurons lie side by side: each reads two neighbours of the level before.
+            places = leaves if level == depth - 1 else torch.arange(2 * neurons)
             layers.append(
                 LogicLayer(
                     inputs,
                     neurons,
                     parametrisation=parametrisation,
-                    connections=connections,
+                    connections=places.reshape(-1, 2).T,
                     residual=residual,
                     temperature=temperature,
                     t_conorm=check_t_conorm(t_conorm),
                     generator=generator,
                 )
             )
-            connections, inputs = torch.arange(neurons).reshape(-1, 2).T, neurons
+            inputs = neurons
         self.layers = nn.ModuleList(layers)
 
     def forward(self, x: Float[Tensor, "N C H W"] | Bool[Tensor, "N C H W"]) -> Float[Tensor, "N out H2 W2"]:
