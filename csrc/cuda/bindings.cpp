@@ -1,7 +1,11 @@
 // The CUDA kernels for Python: raw addresses and sizes in, the status and the stream last. Compiled twice: as renderer._cuda, where addresses
 // are of the device, and as renderer._cuda_emulated, where they are of the host.
+#include "cuda/antialias.h"
+#include "cuda/barycentrics.h"
 #include "cuda/face_coverage.h"
 #include "cuda/interpolate.h"
+#include "cuda/rasterize.h"
+#include "cuda/texture.h"
 #include "support/binding.h"
 
 namespace nb = nanobind;
@@ -52,6 +56,32 @@ void bind_face_coverage(nb::module_& m) {
   });
 }
 
+void bind_rasterize(nb::module_& m) {
+  m.def("rasterize", [](RNDR_SCREEN_ARGS, bool perspective, bool cull_back_faces, RNDR_BINS_ARGS(faces), Address behind, Address face_id,
+                        Address depth, RNDR_CONTEXT) {
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      rasterize<T>(RNDR_SCREEN(T), perspective, cull_back_faces, RNDR_BINS(faces), at<const T>(behind), at<int64_t>(face_id), at<T>(depth),
+                   RNDR_STATUS, RNDR_STREAM);
+    });
+  });
+  m.def("barycentrics_forward", [](RNDR_SCREEN_ARGS, bool perspective, Address face_id, Address barycentrics, RNDR_CONTEXT) {
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      barycentrics_forward<T>(RNDR_SCREEN(T), at<const int64_t>(face_id), perspective, at<T>(barycentrics), RNDR_STATUS, RNDR_STREAM);
+    });
+  });
+  m.def("barycentrics_backward", [](RNDR_SCREEN_ARGS, bool perspective, Address face_id, Address grad_barycentrics, Address grad_depth,
+                                    RNDR_SCATTER_ARGS(grad_vertices), RNDR_CONTEXT) {
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      barycentrics_backward<T>(RNDR_SCREEN(T), at<const int64_t>(face_id), perspective, at<const T>(grad_barycentrics),
+                               at<const T>(grad_depth), RNDR_SCATTER(T, grad_vertices, 3), RNDR_STREAM);
+    });
+    (void)status;
+  });
+}
+
 #define RNDR_INTERPOLATE_ARGS                                                                                                     \
   int batch, int height, int width, Address values, Address faces, int count, int face_count, int channels, bool is_double,       \
       Address face_id, Address barycentrics
@@ -77,10 +107,57 @@ void bind_interpolate(nb::module_& m) {
   });
 }
 
+#define RNDR_TEXTURE_ARGS                                                                                                            \
+  int batch, int height, int width, Address texels, int textures, long long count, int channels, int texture_height, int texture_width, \
+      int levels, bool nearest, bool repeat, bool is_double, Address uv, Address lod
+#define RNDR_TEXTURE(T) \
+  Texture<T> { at<const T>(texels), textures, count, channels, {texture_height, texture_width, levels, nearest, repeat} }
+
+void bind_texture(nb::module_& m) {
+  m.def("texture_forward", [](RNDR_TEXTURE_ARGS, Address out, RNDR_CONTEXT) {
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      texture_forward<T>({batch, height, width}, RNDR_TEXTURE(T), at<const T>(uv), at<const T>(lod), at<T>(out), RNDR_STATUS, RNDR_STREAM);
+    });
+  });
+  m.def("texture_backward", [](RNDR_TEXTURE_ARGS, Address grad, Address grad_uv, RNDR_SCATTER_ARGS(grad_texels), Address grad_lod,
+                               RNDR_CONTEXT) {
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      texture_backward<T>({batch, height, width}, RNDR_TEXTURE(T), at<const T>(uv), at<const T>(lod), at<const T>(grad), at<T>(grad_uv),
+                          RNDR_SCATTER(T, grad_texels, channels), at<T>(grad_lod), RNDR_STREAM);
+    });
+    (void)status;
+  });
+}
+
+void bind_antialias(nb::module_& m) {
+  m.def("antialias_forward", [](RNDR_SCREEN_ARGS, Address key, Address order, Address next, Address face_id, Address depth, Address image,
+                                int channels, Address crossings, Address out, RNDR_CONTEXT) {
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      antialias_forward<T>(RNDR_SCREEN(T), {at<const int64_t>(key), at<const int64_t>(order)}, at<int>(next), at<const int64_t>(face_id),
+                           at<const T>(depth), at<const T>(image), channels, at<int32_t>(crossings), at<T>(out), RNDR_STATUS, RNDR_STREAM);
+    });
+  });
+  m.def("antialias_backward", [](RNDR_SCREEN_ARGS, Address image, int channels, Address crossings, Address grad, Address grad_image,
+                                 RNDR_SCATTER_ARGS(grad_vertices), RNDR_CONTEXT) {
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      antialias_backward<T>(RNDR_SCREEN(T), at<const T>(image), channels, at<const int32_t>(crossings), at<const T>(grad),
+                            at<T>(grad_image), RNDR_SCATTER(T, grad_vertices, 3), RNDR_STREAM);
+    });
+    (void)status;
+  });
+}
+
 }  // namespace
 
 NB_MODULE(RNDR_MODULE, m) {
   m.doc() = "CUDA kernels of renderer; call them through renderer.ops.";
   bind_face_coverage(m);
+  bind_rasterize(m);
   bind_interpolate(m);
+  bind_texture(m);
+  bind_antialias(m);
 }
