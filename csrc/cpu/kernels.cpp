@@ -2,6 +2,7 @@
 #include "cpu/kernels.h"
 
 #include "math/triangle.h"
+#include "raster/outline.h"
 #include "relax/distributions.h"
 #include "relax/t_conorms.h"
 #include "support/type_list.h"
@@ -92,16 +93,12 @@ void reduce_kernel(int n, const GeometryBuffers<T>& b, const T* weight, T invers
 template <class T>
 void nearest_segment_kernel(const PixelSegments<T>& s, int index, const Rect& r, int stride, T* distance2, int* nearest) {
   for (int row = 0; row < r.height; ++row) {
-    const T y = T(r.y0 + row) + T(0.5) - s.ay;
+    const T y = T(r.y0 + row) + T(0.5);
     T* best = distance2 + (r.y0 + row) * stride + r.x0;
     int* best_index = nearest + (r.y0 + row) * stride + r.x0;
 #pragma omp simd
     for (int i = 0; i < r.width; ++i) {
-      const T x = T(r.x0 + i) + T(0.5) - s.ax;
-      const T across = s.tx * y - s.ty * x;
-      const T along = s.tx * x + s.ty * y;
-      const T excess = (along < T(0) ? along : T(0)) + (along > s.length ? along - s.length : T(0));
-      const T d2 = across * across + excess * excess;
+      const T d2 = segment_distance2(s.ax, s.ay, s.tx, s.ty, s.length, T(r.x0 + i) + T(0.5), y);
       const bool closer = d2 < best[i];
       best[i] = closer ? d2 : best[i];
       best_index[i] = closer ? index : best_index[i];

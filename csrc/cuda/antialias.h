@@ -2,13 +2,9 @@
 #pragma once
 #include "cuda/scatter.h"
 #include "cuda/screen.h"
+#include "cuda/sorted_edges.h"
 
 RNDR_NAMESPACE_BEGIN
-
-// Half-edges sorted by their edge: order[i] is the half-edge at place i, key[i] its edge, < 0 for those of faces that have none.
-struct SortedEdges {
-  const int64_t *key, *order;
-};
 
 // next (3 F): room for the rings of half-edges.
 template <class T>

@@ -4,6 +4,7 @@
 #include "cuda/barycentrics.h"
 #include "cuda/face_coverage.h"
 #include "cuda/interpolate.h"
+#include "cuda/outline_coverage.h"
 #include "cuda/rasterize.h"
 #include "cuda/texture.h"
 #include "support/binding.h"
@@ -52,6 +53,33 @@ void bind_face_coverage(nb::module_& m) {
       face_coverage_backward<T>(RNDR_SCREEN(T), at<const T>(parameters), RNDR_SETTINGS, at<CoveragePlan<T>>(plan), RNDR_BINS(faces),
                                 at<const T>(state), at<const T>(ties), at<const T>(grad), RNDR_SCATTER(T, grad_vertices, 3),
                                 at<double>(parameter_parts), RNDR_STATUS, RNDR_STREAM);
+    });
+  });
+}
+
+void bind_outline_coverage(nb::module_& m) {
+  m.def("outline_coverage_forward",
+        [](RNDR_SCREEN_ARGS, RNDR_COVERAGE_ARGS, Address key, Address order, Address domain, Address candidates, int columns, int rows,
+           RNDR_BINS_ARGS(faces), RNDR_BINS_ARGS(edges), RNDR_BINS_ARGS(tile_faces), RNDR_BINS_ARGS(tile_edges), Address value,
+           Address distance, Address nearest, RNDR_CONTEXT) {
+          static_assert(sizeof(OutlineCandidateSlot) == 48, "renderer/ops/outline_coverage.py allocates as much");
+          const OutlineBuffers buffers{at<Rectangle>(domain), at<OutlineCandidateSlot>(candidates), columns,
+                                       rows,                  RNDR_BINS(faces),                     RNDR_BINS(edges),
+                                       RNDR_BINS(tile_faces), RNDR_BINS(tile_edges)};
+          by_dtype(is_double, [&](auto t) {
+            using T = decltype(t);
+            outline_coverage_forward<T>(RNDR_SCREEN(T), at<const T>(parameters), RNDR_SETTINGS, at<CoveragePlan<T>>(plan),
+                                        {at<const int64_t>(key), at<const int64_t>(order)}, buffers, at<T>(value), at<T>(distance),
+                                        at<int32_t>(nearest), RNDR_STATUS, RNDR_STREAM);
+          });
+        });
+  m.def("outline_coverage_backward", [](RNDR_SCREEN_ARGS, RNDR_COVERAGE_ARGS, Address distance, Address nearest, Address grad,
+                                        RNDR_SCATTER_ARGS(grad_vertices), Address parameter_parts, RNDR_CONTEXT) {
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      outline_coverage_backward<T>(RNDR_SCREEN(T), at<const T>(parameters), RNDR_SETTINGS, at<CoveragePlan<T>>(plan),
+                                   at<const T>(distance), at<const int32_t>(nearest), at<const T>(grad), RNDR_SCATTER(T, grad_vertices, 3),
+                                   at<double>(parameter_parts), RNDR_STATUS, RNDR_STREAM);
     });
   });
 }
@@ -156,6 +184,7 @@ void bind_antialias(nb::module_& m) {
 NB_MODULE(RNDR_MODULE, m) {
   m.doc() = "CUDA kernels of renderer; call them through renderer.ops.";
   bind_face_coverage(m);
+  bind_outline_coverage(m);
   bind_rasterize(m);
   bind_interpolate(m);
   bind_texture(m);
