@@ -14,6 +14,7 @@ from renderer.scene.errors import DataError
 try:
     import tyro
 
+    from renderer.commands.render import Render
     from renderer.commands.train import Train
     from renderer.tasks import Settings, reconstruct
     from renderer.train.interrupt import Stopped
@@ -71,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     try:
         command = tyro.extras.subcommand_cli_from_dict(
-            {"reconstruct": Reconstruct, "train": Train},
+            {"reconstruct": Reconstruct, "render": Render, "train": Train},
             prog="renderer",
             description="A differentiable rendering engine: one subcommand per task.",
             args=arguments,

@@ -1,6 +1,12 @@
 // The CUDA kernels for Python: raw addresses and sizes in, the status and the stream last. Compiled twice: as renderer._cuda, where addresses
 // are of the device, and as renderer._cuda_emulated, where they are of the host.
+#include "cuda/antialias.h"
+#include "cuda/barycentrics.h"
+#include "cuda/face_coverage.h"
 #include "cuda/interpolate.h"
+#include "cuda/outline_coverage.h"
+#include "cuda/rasterize.h"
+#include "cuda/texture.h"
 #include "support/binding.h"
 
 namespace nb = nanobind;
@@ -16,6 +22,93 @@ namespace {
 #define RNDR_SCATTER_ARGS(name) Address name, Address name##_row, Address name##_share
 #define RNDR_SCATTER(T, name, width) \
   Scatter<T> { at<T>(name), width, at<int64_t>(name##_row), at<T>(name##_share) }
+
+// (vertices, faces, batch, vertex count, face count, height, width)
+#define RNDR_SCREEN_ARGS \
+  Address vertices, Address faces, int batch, int vertex_count, int face_count, int height, int width, bool is_double
+#define RNDR_SCREEN(T) \
+  Screen<T> { at<const T>(vertices), at<const int64_t>(faces), batch, vertex_count, face_count, height, width }
+#define RNDR_BINS_ARGS(name) Address name##_count, Address name##_start, Address name##_item, long long name##_room, Address name##_total
+#define RNDR_BINS(name) \
+  Bins { at<unsigned>(name##_count), at<int64_t>(name##_start), at<int>(name##_item), name##_room, at<int64_t>(name##_total) }
+#define RNDR_COVERAGE_ARGS \
+  Address parameters, const std::string &distribution, bool squared, double support_eps, const std::string &t_conorm, Address plan
+#define RNDR_SETTINGS \
+  CoverageSettings { distribution.c_str(), t_conorm.c_str(), squared, support_eps }
+
+void bind_face_coverage(nb::module_& m) {
+  m.def("face_coverage_forward", [](RNDR_SCREEN_ARGS, RNDR_COVERAGE_ARGS, RNDR_BINS_ARGS(faces), Address state, Address ties,
+                                    Address value, RNDR_CONTEXT) {
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      face_coverage_forward<T>(RNDR_SCREEN(T), at<const T>(parameters), RNDR_SETTINGS, at<CoveragePlan<T>>(plan), RNDR_BINS(faces),
+                               at<T>(state), at<T>(ties), at<T>(value), RNDR_STATUS, RNDR_STREAM);
+    });
+  });
+  m.def("face_coverage_backward", [](RNDR_SCREEN_ARGS, RNDR_COVERAGE_ARGS, RNDR_BINS_ARGS(faces), Address state, Address ties,
+                                     Address grad, RNDR_SCATTER_ARGS(grad_vertices), Address parameter_parts, RNDR_CONTEXT) {
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      static_assert(sizeof(CoveragePlan<T>) <= 16 * sizeof(double), "renderer/ops/coverage_call.py allocates no more");
+      face_coverage_backward<T>(RNDR_SCREEN(T), at<const T>(parameters), RNDR_SETTINGS, at<CoveragePlan<T>>(plan), RNDR_BINS(faces),
+                                at<const T>(state), at<const T>(ties), at<const T>(grad), RNDR_SCATTER(T, grad_vertices, 3),
+                                at<double>(parameter_parts), RNDR_STATUS, RNDR_STREAM);
+    });
+  });
+}
+
+void bind_outline_coverage(nb::module_& m) {
+  m.def("outline_coverage_forward",
+        [](RNDR_SCREEN_ARGS, RNDR_COVERAGE_ARGS, Address key, Address order, Address domain, Address candidates, int columns, int rows,
+           RNDR_BINS_ARGS(faces), RNDR_BINS_ARGS(edges), RNDR_BINS_ARGS(tile_faces), RNDR_BINS_ARGS(tile_edges), Address value,
+           Address distance, Address nearest, RNDR_CONTEXT) {
+          static_assert(sizeof(OutlineCandidateSlot) == 48, "renderer/ops/outline_coverage.py allocates as much");
+          const OutlineBuffers buffers{at<Rectangle>(domain), at<OutlineCandidateSlot>(candidates), columns,
+                                       rows,                  RNDR_BINS(faces),                     RNDR_BINS(edges),
+                                       RNDR_BINS(tile_faces), RNDR_BINS(tile_edges)};
+          by_dtype(is_double, [&](auto t) {
+            using T = decltype(t);
+            outline_coverage_forward<T>(RNDR_SCREEN(T), at<const T>(parameters), RNDR_SETTINGS, at<CoveragePlan<T>>(plan),
+                                        {at<const int64_t>(key), at<const int64_t>(order)}, buffers, at<T>(value), at<T>(distance),
+                                        at<int32_t>(nearest), RNDR_STATUS, RNDR_STREAM);
+          });
+        });
+  m.def("outline_coverage_backward", [](RNDR_SCREEN_ARGS, RNDR_COVERAGE_ARGS, Address distance, Address nearest, Address grad,
+                                        RNDR_SCATTER_ARGS(grad_vertices), Address parameter_parts, RNDR_CONTEXT) {
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      outline_coverage_backward<T>(RNDR_SCREEN(T), at<const T>(parameters), RNDR_SETTINGS, at<CoveragePlan<T>>(plan),
+                                   at<const T>(distance), at<const int32_t>(nearest), at<const T>(grad), RNDR_SCATTER(T, grad_vertices, 3),
+                                   at<double>(parameter_parts), RNDR_STATUS, RNDR_STREAM);
+    });
+  });
+}
+
+void bind_rasterize(nb::module_& m) {
+  m.def("rasterize", [](RNDR_SCREEN_ARGS, bool perspective, bool cull_back_faces, RNDR_BINS_ARGS(faces), Address behind, Address face_id,
+                        Address depth, RNDR_CONTEXT) {
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      rasterize<T>(RNDR_SCREEN(T), perspective, cull_back_faces, RNDR_BINS(faces), at<const T>(behind), at<int64_t>(face_id), at<T>(depth),
+                   RNDR_STATUS, RNDR_STREAM);
+    });
+  });
+  m.def("barycentrics_forward", [](RNDR_SCREEN_ARGS, bool perspective, Address face_id, Address barycentrics, RNDR_CONTEXT) {
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      barycentrics_forward<T>(RNDR_SCREEN(T), at<const int64_t>(face_id), perspective, at<T>(barycentrics), RNDR_STATUS, RNDR_STREAM);
+    });
+  });
+  m.def("barycentrics_backward", [](RNDR_SCREEN_ARGS, bool perspective, Address face_id, Address grad_barycentrics, Address grad_depth,
+                                    RNDR_SCATTER_ARGS(grad_vertices), RNDR_CONTEXT) {
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      barycentrics_backward<T>(RNDR_SCREEN(T), at<const int64_t>(face_id), perspective, at<const T>(grad_barycentrics),
+                               at<const T>(grad_depth), RNDR_SCATTER(T, grad_vertices, 3), RNDR_STREAM);
+    });
+    (void)status;
+  });
+}
 
 #define RNDR_INTERPOLATE_ARGS                                                                                                     \
   int batch, int height, int width, Address values, Address faces, int count, int face_count, int channels, bool is_double,       \
@@ -42,9 +135,58 @@ void bind_interpolate(nb::module_& m) {
   });
 }
 
+#define RNDR_TEXTURE_ARGS                                                                                                            \
+  int batch, int height, int width, Address texels, int textures, long long count, int channels, int texture_height, int texture_width, \
+      int levels, bool nearest, bool repeat, bool is_double, Address uv, Address lod
+#define RNDR_TEXTURE(T) \
+  Texture<T> { at<const T>(texels), textures, count, channels, {texture_height, texture_width, levels, nearest, repeat} }
+
+void bind_texture(nb::module_& m) {
+  m.def("texture_forward", [](RNDR_TEXTURE_ARGS, Address out, RNDR_CONTEXT) {
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      texture_forward<T>({batch, height, width}, RNDR_TEXTURE(T), at<const T>(uv), at<const T>(lod), at<T>(out), RNDR_STATUS, RNDR_STREAM);
+    });
+  });
+  m.def("texture_backward", [](RNDR_TEXTURE_ARGS, Address grad, Address grad_uv, RNDR_SCATTER_ARGS(grad_texels), Address grad_lod,
+                               RNDR_CONTEXT) {
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      texture_backward<T>({batch, height, width}, RNDR_TEXTURE(T), at<const T>(uv), at<const T>(lod), at<const T>(grad), at<T>(grad_uv),
+                          RNDR_SCATTER(T, grad_texels, channels), at<T>(grad_lod), RNDR_STREAM);
+    });
+    (void)status;
+  });
+}
+
+void bind_antialias(nb::module_& m) {
+  m.def("antialias_forward", [](RNDR_SCREEN_ARGS, Address key, Address order, Address next, Address face_id, Address depth, Address image,
+                                int channels, Address crossings, Address out, RNDR_CONTEXT) {
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      antialias_forward<T>(RNDR_SCREEN(T), {at<const int64_t>(key), at<const int64_t>(order)}, at<int>(next), at<const int64_t>(face_id),
+                           at<const T>(depth), at<const T>(image), channels, at<int32_t>(crossings), at<T>(out), RNDR_STATUS, RNDR_STREAM);
+    });
+  });
+  m.def("antialias_backward", [](RNDR_SCREEN_ARGS, Address image, int channels, Address crossings, Address grad, Address grad_image,
+                                 RNDR_SCATTER_ARGS(grad_vertices), RNDR_CONTEXT) {
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      antialias_backward<T>(RNDR_SCREEN(T), at<const T>(image), channels, at<const int32_t>(crossings), at<const T>(grad),
+                            at<T>(grad_image), RNDR_SCATTER(T, grad_vertices, 3), RNDR_STREAM);
+    });
+    (void)status;
+  });
+}
+
 }  // namespace
 
 NB_MODULE(RNDR_MODULE, m) {
   m.doc() = "CUDA kernels of renderer; call them through renderer.ops.";
+  bind_face_coverage(m);
+  bind_outline_coverage(m);
+  bind_rasterize(m);
   bind_interpolate(m);
+  bind_texture(m);
+  bind_antialias(m);
 }

@@ -19,6 +19,9 @@
 #include <stdexcept>
 #include <string>
 
+// A device function of its own, the same instructions wherever it is called.
+#define RNDR_DEVICE_NOINLINE __device__ __noinline__
+
 namespace rndr {
 
 struct Launch {

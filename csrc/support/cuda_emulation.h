@@ -31,6 +31,7 @@
 #define __host__
 #define __forceinline__ inline
 #define __launch_bounds__(...)
+#define RNDR_DEVICE_NOINLINE __attribute__((noinline))
 // Blocks run one after another, so one copy serves them all.
 #define __shared__ static
 #define __syncthreads() rndr::emulation::Engine::get().barrier(__FILE__, __LINE__, false)

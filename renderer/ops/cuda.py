@@ -68,6 +68,45 @@ def launch(kernel: str, device: torch.device, *args: Any) -> None:
     raise_errors(status)
 
 
+TILE = 16  # pixels of a tile's side: csrc/cuda/image_tiles.h
+
+# Room for pairs of faces and tiles is at most this many entries (256 MiB); where more is needed, tiles look at every face.
+_MOST_PAIRS = 1 << 26
+_SPARE = 1.25  # of the pairs of the last call
+_pairs: dict[tuple[str, torch.device], Tensor] = {}
+
+
+def tiles(height: int, width: int) -> int:
+    """How many tiles an image has."""
+    return -(-height // TILE) * -(-width // TILE)
+
+
+class Bins:
+    """Buffers for the lists of items that meet each cell: csrc/cuda/bins.h.
+
+    How many pairs of items and cells there are only the device knows; it leaves the number for the next call of the
+    same `kind`. With too little room the result is the same and takes longer.
+    """
+
+    def __init__(self, kind: str, device: torch.device, views: int, items: int, cells: int) -> None:
+        key = (kind, device)
+        if key not in _pairs:
+            _pairs[key] = torch.zeros(1, dtype=torch.int64, pin_memory=device.type == "cuda")
+        room = 0
+        if not deterministic():  # lists are filled in any order
+            room = min(max(4 * views * (items + cells), int(_SPARE * _pairs[key].item())), _MOST_PAIRS)
+        self._room, self._total = room, _pairs[key]
+        self._count = torch.empty(views * cells if room else 0, dtype=torch.int32, device=device)
+        self._start = torch.empty(views * cells + 1 if room else 0, dtype=torch.int64, device=device)
+        self._item = torch.empty(room, dtype=torch.int32, device=device)
+
+    def arguments(self) -> tuple[int, int, int, int, int]:
+        return (
+            *(self._count.data_ptr(), self._start.data_ptr(), self._item.data_ptr()),
+            *(self._room, self._total.data_ptr()),
+        )
+
+
 class Scatter:
     """A tensor of zeros whose rows many threads add to: with atomics, or in a fixed order if that is asked for.
 
