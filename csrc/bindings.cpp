@@ -9,6 +9,8 @@
 #include "cpu/face_coverage.h"
 #include "cpu/interpolate.h"
 #include "cpu/kernels.h"
+#include "cpu/logic_layers.h"
+#include "cpu/logic_program.h"
 #include "cpu/outline_coverage.h"
 #include "cpu/rasterize.h"
 #include "cpu/sort_payload.h"
@@ -280,6 +282,69 @@ void bind_sort(nb::module_& m) {
   });
 }
 
+#define RNDR_LOGIC_ARGS                                                                                                         \
+  int batch, int inputs, int columns, int layers, int groups, Address widths, Address a, Address b, Address coefficients, bool is_double,   \
+      const std::string &level, int threads, Address x, int64_t x_batch, int64_t x_row, int64_t x_column
+#define RNDR_LOGIC_STACK(T) \
+  LogicStack<T> { batch, inputs, columns, layers, groups, at<const int64_t>(widths), at<const int32_t>(a), at<const int32_t>(b), at<const T>(coefficients) }
+#define RNDR_LOGIC_X(T) \
+  Strided<T> { at<const T>(x), x_batch, x_row, x_column }
+
+void bind_logic_layers(nb::module_& m) {
+  m.def("logic_layers_forward", [](RNDR_LOGIC_ARGS, Address y) {
+    nb::gil_scoped_release released;
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      logic_layers_forward<T>(RNDR_LOGIC_STACK(T), RNDR_LOGIC_X(T), level.c_str(), threads, at<T>(y));
+    });
+  });
+  m.def("logic_layers_backward", [](RNDR_LOGIC_ARGS, Address grad, int64_t grad_batch, int64_t grad_row, int64_t grad_column,
+                                    Address grad_x, Address grad_coefficients) {
+    nb::gil_scoped_release released;
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      logic_layers_backward<T>(RNDR_LOGIC_STACK(T), RNDR_LOGIC_X(T), {at<const T>(grad), grad_batch, grad_row, grad_column}, level.c_str(),
+                               threads, at<T>(grad_x), at<T>(grad_coefficients));
+    });
+  });
+  m.def("logic_coefficients_forward", [](int64_t n, Address z, double temperature, bool is_double, const std::string& level, int threads,
+                                         Address coefficients) {
+    nb::gil_scoped_release released;
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      logic_coefficients_forward<T>(n, at<const T>(z), temperature, level.c_str(), threads, at<T>(coefficients));
+    });
+  });
+  m.def("logic_coefficients_backward", [](int64_t n, Address z, double temperature, bool is_double, const std::string& level, int threads,
+                                          Address grad, Address grad_z) {
+    nb::gil_scoped_release released;
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      logic_coefficients_backward<T>(n, at<const T>(z), temperature, at<const T>(grad), level.c_str(), threads, at<T>(grad_z));
+    });
+  });
+}
+
+void bind_logic_program(nb::module_& m) {
+  m.def("logic_program_counts", [](int inputs, int slots, int run_count, int groups, Address runs, Address a, Address b,
+                                   Address outputs, Address group_starts, Address offsets, Address bytes, Address words, int64_t samples,
+                                   int block_words, const std::string& level, int threads, Address counts) {
+    nb::gil_scoped_release released;
+    logic_program_counts({inputs, slots, run_count, groups, at<const BitRun>(runs), at<const int32_t>(a), at<const int32_t>(b),
+                          at<const int32_t>(outputs), at<const int32_t>(group_starts), at<const int64_t>(offsets)},
+                         {at<const uint8_t>(bytes), at<const uint64_t>(words), samples}, block_words, level.c_str(), threads,
+                         at<int32_t>(counts));
+  });
+  m.def("pack_bits", [](Address bytes, int64_t samples, int signals, const std::string& level, int threads, Address words) {
+    nb::gil_scoped_release released;
+    pack_bits(at<const uint8_t>(bytes), samples, signals, level.c_str(), threads, at<uint64_t>(words));
+  });
+  m.def("unpack_bits", [](Address words, int64_t samples, int signals, int threads, Address bytes) {
+    nb::gil_scoped_release released;
+    unpack_bits(at<const uint64_t>(words), samples, signals, threads, at<uint8_t>(bytes));
+  });
+}
+
 // Elementwise views of the kernels, so that tests can hold them against the Python classes.
 void bind_relax(nb::module_& m) {
   m.def("distribution_kernel", [](const std::string& level, const std::string& name, const std::string& function, bool is_double, int n,
@@ -315,5 +380,7 @@ NB_MODULE(_C, m) {
   bind_texture(m);
   bind_antialias(m);
   bind_sort(m);
+  bind_logic_layers(m);
+  bind_logic_program(m);
   bind_relax(m);
 }

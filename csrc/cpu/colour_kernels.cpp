@@ -137,10 +137,7 @@ void texture_products_kernel(const FaceTexture<T>& t, const T depth[3], const Re
           value[c][i] += w * texel[c];
           dot += grads[c][pixel] * a * texel[c];
         }
-        const T share = level == 0 ? T(1) - l.between : l.between;
-        du += share * dot * l.taps[level].du[k];
-        dv += share * dot * l.taps[level].dv[k];
-        dlod += (level == 0 ? -dot : dot) * l.taps[level].weight[k];
+        add_tap_gradient(l, level, k, dot, du, dv, dlod);
         out.texel[4 * level + k][i] = l.taps[level].texel[k];
         out.tap_weight[4 * level + k][i] = w;
       }

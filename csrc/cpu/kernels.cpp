@@ -2,6 +2,7 @@
 #include "cpu/kernels.h"
 
 #include "math/triangle.h"
+#include "raster/outline.h"
 #include "relax/distributions.h"
 #include "relax/t_conorms.h"
 #include "support/type_list.h"
@@ -14,6 +15,8 @@ template <class T>
 VisibilityKernels<T> visibility_kernels();  // cpu/visibility_kernels.cpp
 template <class T>
 SortKernels<T> sort_kernels();  // cpu/sort_kernels.cpp
+LogicKernels<T> logic_kernels();  // cpu/logic_kernels.cpp
+BitKernels bit_kernels();         // cpu/bit_kernels.cpp
 
 namespace {
 
@@ -94,16 +97,12 @@ void reduce_kernel(int n, const GeometryBuffers<T>& b, const T* weight, T invers
 template <class T>
 void nearest_segment_kernel(const PixelSegments<T>& s, int index, const Rect& r, int stride, T* distance2, int* nearest) {
   for (int row = 0; row < r.height; ++row) {
-    const T y = T(r.y0 + row) + T(0.5) - s.ay;
+    const T y = T(r.y0 + row) + T(0.5);
     T* best = distance2 + (r.y0 + row) * stride + r.x0;
     int* best_index = nearest + (r.y0 + row) * stride + r.x0;
 #pragma omp simd
     for (int i = 0; i < r.width; ++i) {
-      const T x = T(r.x0 + i) + T(0.5) - s.ax;
-      const T across = s.tx * y - s.ty * x;
-      const T along = s.tx * x + s.ty * y;
-      const T excess = (along < T(0) ? along : T(0)) + (along > s.length ? along - s.length : T(0));
-      const T d2 = across * across + excess * excess;
+      const T d2 = segment_distance2(s.ax, s.ay, s.tx, s.ty, s.length, T(r.x0 + i) + T(0.5), y);
       const bool closer = d2 < best[i];
       best[i] = closer ? d2 : best[i];
       best_index[i] = closer ? index : best_index[i];
@@ -245,6 +244,7 @@ KernelTable<T> kernel_table() {
           colour_kernels<T>(),
           visibility_kernels<T>(),
           sort_kernels<T>(),
+          logic_kernels<T>(),
           distribution_kernels<T>(Distributions{}),
           t_conorm_kernels<T>(TConorms{})};
 }
@@ -257,7 +257,7 @@ KernelTable<T> kernel_table() {
 const Level& this_level() {
   // The name without the "level_" of the namespace.
   static const Level level = {&RNDR_STRING(RNDR_LEVEL_NS)[6], Distributions::size, TConorms::size,
-                              kernel_table<float>(), kernel_table<double>()};
+                              kernel_table<float>(), kernel_table<double>(), bit_kernels()};
   return level;
 }
 

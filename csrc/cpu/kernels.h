@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "cpu/sort_kernels.h"
+#include "cpu/logic_table.h"
 #include "raster/coverage.h"
 
 namespace rndr {
@@ -171,6 +172,7 @@ struct KernelTable {
   ColourKernels<T> colour;
   VisibilityKernels<T> visibility;
   SortKernels<T> sort;
+  LogicKernels<T> logic;
   const DistributionKernels<T>* distributions;
   const TConormKernels<T>* t_conorms;
 };
@@ -180,6 +182,7 @@ struct Level {
   int distribution_count, t_conorm_count;
   KernelTable<float> f32;
   KernelTable<double> f64;
+  BitKernels bits;
 };
 
 template <class T>

@@ -8,11 +8,11 @@ namespace {
 template <class T>
 class Sampler {
  public:
-  Sampler(const PixelGrid& grid, const Texture<T>& texture) : texture_(texture), views_of_a_texture_(grid.batch / texture.textures) {
+  Sampler(const PixelGrid& grid, const Texture<T>& texture) : texture_(texture), batch_(grid.batch) {
     for (int i = 0; i < texture.layout.levels; ++i) levels_.push_back(texture_level(texture.layout, i));
   }
   // First texel of the texture that view b reads.
-  size_t base(int b) const { return static_cast<size_t>(b / views_of_a_texture_) * texture_.count; }
+  size_t base(int b) const { return texture_.first_texel(b, batch_); }
 
   Lookup<T> lookup(const T* uv, const T* lod, size_t at) const {
     return texture_lookup(texture_.layout, levels_.data(), uv[2 * at], uv[2 * at + 1], texture_.layout.levels > 1 ? lod[at] : T(0));
@@ -20,7 +20,7 @@ class Sampler {
 
  private:
   const Texture<T>& texture_;
-  int views_of_a_texture_;
+  int batch_;
   std::vector<TextureLevel> levels_;
 };
 
@@ -78,10 +78,7 @@ void texture_backward(const PixelGrid& grid, const Texture<T>& texture, const T*
             const T* from = texels + l.taps[i].texel[k] * channels;
             T dot = T(0);
             for (int c = 0; c < channels; ++c) dot += g[c] * from[c];
-            const T w = (i == 0 ? T(1) - l.between : l.between) * dot;
-            du += w * l.taps[i].du[k];
-            dv += w * l.taps[i].dv[k];
-            dlod += (i == 0 ? -dot : dot) * l.taps[i].weight[k];
+            add_tap_gradient(l, i, k, dot, du, dv, dlod);
           }
         grad_uv[2 * at] = du, grad_uv[2 * at + 1] = dv;
         if (l.levels > 1) grad_lod[at] = dlod;

@@ -10,18 +10,6 @@
 namespace rndr {
 
 template <class T>
-struct Texture {
-  const T* texels;  // (textures, all levels' texels, channels); view b reads texture b / (B / textures)
-  int textures;
-  long long count;
-  int channels;
-  TextureLayout layout;
-};
-
-// Texel indices are integers: beyond this many repeats they would overflow, and floating point resolves no texel any more.
-constexpr double kFarthestUv = 1e9;
-
-template <class T>
 void check_uv(const T* uv, size_t count) {
   for (size_t i = 0; i < count; ++i)
     if (!(std::abs(uv[i]) <= kFarthestUv))

@@ -26,6 +26,11 @@ RNDR_HD T standardise(T distance2, bool inside, bool squared, T inverse_scale) {
 }
 
 template <class T>
+RNDR_HD T standardise_signed(T distance, bool squared, T inverse_scale) {
+  return (squared ? distance * abs_(distance) : distance) * inverse_scale;
+}
+
+template <class T>
 RNDR_HD T standardise_slope(T distance, bool squared, T inverse_scale) {
   return squared ? T(2) * distance * inverse_scale : inverse_scale;
 }

@@ -1,5 +1,7 @@
 // Texture lookup in a packed pyramid: which texels a point blends, with which weights, and the weights' slopes.
 #pragma once
+#include <stddef.h>
+
 #include "math/special.h"
 #include "support/macros.h"
 
@@ -130,6 +132,30 @@ RNDR_HD Footprint<T> texture_footprint(const TextureLayout& t, const T slope[6],
     f.dslope[3 * axis + 2] = -(gu * u + gv * v) * z;
   }
   return f;
+}
+
+template <class T>
+struct Texture {
+  const T* texels;  // (textures, all levels' texels, channels); view b reads texture b / (B / textures)
+  int textures;
+  long long count;
+  int channels;
+  TextureLayout layout;
+
+  // Of the texture that a view reads.
+  RNDR_HD size_t first_texel(int view, int batch) const { return static_cast<size_t>(view / (batch / textures)) * count; }
+};
+
+// Texel indices are integers: beyond this many repeats they would overflow, and floating point resolves no texel any more.
+constexpr double kFarthestUv = 1e9;
+
+// From dL/d of one tap's texel, times the texel: to u, v and the level of detail.
+template <class T>
+RNDR_HD void add_tap_gradient(const Lookup<T>& l, int level, int tap, T dot, T& du, T& dv, T& dlod) {
+  const T share = (level == 0 ? T(1) - l.between : l.between) * dot;
+  du += share * l.taps[level].du[tap];
+  dv += share * l.taps[level].dv[tap];
+  dlod += (level == 0 ? -dot : dot) * l.taps[level].weight[tap];
 }
 
 RNDR_NAMESPACE_END

@@ -8,6 +8,7 @@ from renderer.experiments.digits import Digits
 from renderer.experiments.ranking import Ranking
 from renderer.experiments.single_view import SingleView
 from renderer.experiments.top_k import TopK
+from renderer.experiments.logic import Logic
 
 # Name on the command line -> frozen dataclass of settings that is a `renderer.train.experiment.Experiment`, with the
 # usual number of `steps` among its fields.
@@ -16,4 +17,5 @@ EXPERIMENTS: dict[str, type[Any]] = {
     "ranking": Ranking,
     "single-view": SingleView,
     "top-k": TopK,
+    "logic": Logic,
 }
