@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from renderer.relax.program.journal import Writes, captured
+from renderer.relax.program.journal import Writes
 from renderer.relax.program.mixture import Mixer
 from renderer.relax.program.values import SoftBool
 
@@ -61,8 +61,8 @@ class Branch:
         condition = self.condition
         if isinstance(condition, bool):
             return not condition
-        self.yes = captured(names, self.journal.current(self.mark)), names
-        self.writes = self.journal.undo(self.mark)
+        self.writes = self.journal.undo(self.mark, keep=names)
+        self.yes = self.journal.kept, names
         if self.exits:
             runtime = self.runtime
             self.mass, self.alive = runtime.mass, runtime.alive
@@ -74,8 +74,8 @@ class Branch:
         condition = self.condition
         if isinstance(condition, bool):
             return names
-        no = captured(names, self.journal.current(self.mark))
-        writes = self.journal.undo(self.mark)
+        writes = self.journal.undo(self.mark, keep=names)
+        no = self.journal.kept
         self.journal.close()
         if self.exits:
             p = self._surviving(condition)
@@ -86,7 +86,7 @@ class Branch:
                 return (self.yes[1] if alive else names) if self.runtime.alive else self.before
         else:
             p = condition.p
-        mixer = Mixer(p, finite=self.runtime.finite)
+        mixer = Mixer(p, finite=self.runtime.finite, numbers=self.runtime.numbers)
         self._merge_writes(mixer, writes)
         kept, originals = self.yes
         return tuple(

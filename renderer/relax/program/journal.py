@@ -20,6 +20,7 @@ class Journal:
     def __init__(self) -> None:
         self.entries: list[tuple[list, int, Any]] = []
         self.depth = 0
+        self.kept: tuple = ()
 
     def open(self) -> int:
         """Begins a scope and returns its mark."""
@@ -44,11 +45,16 @@ class Journal:
         """The values that those places had at the mark."""
         return {(id(items), i): (items, i, old) for items, i, old in reversed(self.entries[mark:])}
 
-    def undo(self, mark: int) -> Writes:
-        """Takes all writes since the mark back, and returns what they had made."""
+    def undo(self, mark: int, keep: tuple) -> Writes:
+        """Takes all writes since the mark back, and returns what they had made.
+
+        `kept` is then `keep` with copies of the containers whose writes were taken back.
+        """
+        self.kept = keep
         if len(self.entries) == mark:
             return {}
         made = self.current(mark)
+        self.kept = captured(keep, made)
         for items, i, old in reversed(self.entries[mark:]):
             items[i] = old
         del self.entries[mark:]
@@ -64,8 +70,13 @@ def captured(values: tuple, writes: Writes) -> tuple:
     """The values, with copies of those containers that the writes touch, which may be undone later."""
     if not writes:
         return values
+    if not any(isinstance(v, CONTAINERS) for v in values):
+        return values
     written = {place[0] for place in writes}
     return tuple(copy(v) if _touches(v, written) else v for v in values)
+
+
+CONTAINERS = (list, tuple, SoftArray)
 
 
 def copy(value: Any) -> Any:

@@ -11,7 +11,7 @@ from torch import Tensor
 from renderer.relax.program.array import SoftArray, wrap
 from renderer.relax.program.errors import RelaxError, Undefined
 from renderer.relax.program.index import SoftIndex
-from renderer.relax.program.values import SoftBool, SoftInteger, is_soft, plain
+from renderer.relax.program.values import SoftBool, SoftInteger, is_soft, number_like, plain
 
 
 def per_sample(p: Tensor, value: Tensor) -> Tensor:
@@ -21,7 +21,7 @@ def per_sample(p: Tensor, value: Tensor) -> Tensor:
 
 def mix_tensors(p: Tensor, a: Tensor, b: Tensor, *, finite: bool) -> Tensor:
     """p·a + (1 − p)·b; unless `finite` promises it, an infinity of probability 0 is left out."""
-    p = per_sample(p, a)
+    p = per_sample(p, a if a.dim() > b.dim() else b)
     if finite:
         return torch.lerp(b, a, p)
     usable = a.isfinite() & b.isfinite()
@@ -32,9 +32,17 @@ def mix_tensors(p: Tensor, a: Tensor, b: Tensor, *, finite: bool) -> Tensor:
 class Mixer:
     """Merges the values that a soft branch leaves: `p` of `yes`, else `no`."""
 
-    def __init__(self, p: Tensor, *, finite: bool) -> None:
+    __slots__ = ("finite", "numbers", "p")
+
+    def __init__(self, p: Tensor, *, finite: bool, numbers: dict[float, Tensor] | None = None) -> None:
         self.p = p
         self.finite = finite
+        self.numbers = {} if numbers is None else numbers  # static numbers as tensors, kept for the next branch
+
+    def _number(self, value: float) -> Tensor:
+        if value not in self.numbers:
+            self.numbers[value] = number_like(value, self.p)
+        return self.numbers[value]
 
     def mix(self, yes: Any, no: Any) -> Any:
         if yes is no:
@@ -51,13 +59,22 @@ class Mixer:
 
     def _scalars(self, yes: Any, no: Any) -> Any:
         kind = common_kind(yes, no)
-        if not is_soft(yes) and not is_soft(no):
+        if type(yes) is SoftInteger and type(no) is SoftInteger and yes.base is no.base:  # one counts on, one does not
+            p = per_sample(self.p, no.base)
+            return SoftInteger(torch.add(no.base, p, alpha=yes.shift - no.shift), no.shift)
+        a, b = plain(yes), plain(no)
+        if not isinstance(a, Tensor) and not isinstance(b, Tensor):
             if type(yes) is type(no) and yes == no:
                 return yes
             if kind is SoftBool:
                 return SoftBool(self.p) if yes else SoftBool(self.p).negated()
-        like = self.p
-        a, b = (as_tensor(v, like) for v in (yes, no))
+            if kind is SoftInteger and yes - no == 1 and no == 0:
+                return SoftInteger(self.p)
+            b = torch.full_like(self.p, float(b), requires_grad=False)
+        if not isinstance(a, Tensor):
+            a = self._number(a)
+        elif not isinstance(b, Tensor):
+            b = self._number(b)
         mixed = mix_tensors(self.p, a, b, finite=self.finite)
         return mixed if kind is Tensor else kind(mixed)
 
@@ -87,22 +104,41 @@ def mixture(weights: Sequence[Tensor], columns: Sequence[Sequence[Any]], *, fini
     Columns of plain scalars are stacked, so that a loop costs four operators however many values it carries.
     """
     results: list[Any] = [None] * len(columns)
-    together: list[int] = []
+    together: list[tuple[int, type, list[Tensor]]] = []
     for c, values in enumerate(columns):
         first = values[0]
         if all(v is first for v in values):
             results[c] = first
-        elif all(type(v) is Tensor and v.dim() == 1 and v.dtype == weights[0].dtype for v in values):
-            together.append(c)
-        else:
+            continue
+        kind, tensors = _flat_scalars(values, weights[0])
+        if kind is None:
             results[c] = _mixture_of(weights, values, finite)
+        else:
+            together.append((c, kind, tensors))
     if together:
         w = torch.stack(tuple(weights)).unsqueeze(1)
-        flat = torch.stack([v for k in range(len(weights)) for v in (columns[c][k] for c in together)])
-        values = flat.view(len(weights), len(together), *flat.shape[1:])
-        for c, value in zip(together, _weighted_sum(w, values, finite).unbind(), strict=True):
-            results[c] = value
+        flat = torch.stack([tensors[k] for k in range(len(weights)) for _, _, tensors in together])
+        sums = _weighted_sum(w, flat.view(len(weights), len(together), -1), finite).unbind()
+        for (c, kind, _), value in zip(together, sums, strict=True):
+            results[c] = value if kind is Tensor else kind(value)
     return results
+
+
+def _flat_scalars(values: Sequence[Any], like: Tensor) -> tuple[type | None, list[Tensor]]:
+    """The kind of a column of scalars and its tensors (B,), or None for a column of something else."""
+    if all(type(v) is Tensor for v in values):
+        kind: type = Tensor
+    elif all(isinstance(v, SCALARS) for v in values):
+        kind = common_kind(*values)
+    else:
+        return None, []
+    tensors = [as_tensor(v, like) for v in values]
+    if any(t.shape != like.shape or t.dtype != like.dtype for t in tensors):
+        return None, []
+    return kind, tensors
+
+
+SCALARS = (Tensor, SoftBool, SoftInteger, bool, int, float)
 
 
 def _weighted_sum(w: Tensor, values: Tensor, finite: bool) -> Tensor:

@@ -34,7 +34,6 @@ STATIC_COMPARISONS = (ast.Is, ast.IsNot, ast.In, ast.NotIn)
 def rewrite(definition: ast.FunctionDef) -> ast.FunctionDef:
     """The relaxed form of a definition; its first parameter is the runtime."""
     made = copy.deepcopy(definition)
-    made.decorator_list = []
     made.returns = None
     for argument in [*made.args.posonlyargs, *made.args.args, *made.args.kwonlyargs]:
         argument.annotation = None

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from renderer.relax import comparisons
+from renderer.relax.parameters import as_parameter
 from renderer.relax.program import calls, functions
 from renderer.relax.program.array import SoftArray, stack, wrap
 from renderer.relax.program.branch import Branch
@@ -53,6 +54,8 @@ class Runtime:
         self.outer: list[Tensor | None] = []
         self.returns: list[tuple[Tensor | None, Any]] = []
         self.leftover: list[Tensor] = []
+        self.beta: Tensor | None = None
+        self.numbers: dict[float, Tensor] = {}
         self.fast = finite and settings.plain_logistic
 
     # Control flow
@@ -120,8 +123,14 @@ class Runtime:
         return self._soft_comparison(op, expected(a), expected(b))
 
     def _logistic(self, a: Any, b: Any, sign: int) -> SoftBool:
-        z = (a - b if sign > 0 else b - a) * self.settings.beta
+        # A tensor of the right type: for a number, every product would make one.
+        beta = self.beta if self.beta is not None else self._set_beta(a)
+        z = (a - b if sign > 0 else b - a) * beta
         return SoftBool(torch.sigmoid(z), complement=lambda: torch.sigmoid(-z))
+
+    def _set_beta(self, like: Tensor) -> Tensor:
+        self.beta = as_parameter(self.settings.beta, like)
+        return self.beta
 
     def _soft_comparison(self, op: str, a: Any, b: Any) -> SoftBool:
         integers = all(_is_integer(v) for v in (a, b))

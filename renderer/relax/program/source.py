@@ -32,6 +32,7 @@ def parse(function: Callable[..., Any]) -> ast.FunctionDef:
         raise RelaxError(
             f"{where(function, function.__code__.co_firstlineno)}: @relax takes a `def`, not a lambda or a coroutine"
         )
+    definition.decorator_list = []
     return definition
 
 

@@ -75,12 +75,19 @@ class SoftBool:
 
 
 class SoftInteger:
-    """The expectation `value` (B, ...) of an integer."""
+    """The expectation `value` (B, ...) of an integer: `base` plus a static `shift`, which costs nothing to count with."""
 
-    __slots__ = ("value",)
+    __slots__ = ("base", "shift")
 
-    def __init__(self, value: Tensor) -> None:
-        self.value = value
+    def __init__(self, base: Tensor, shift: int = 0) -> None:
+        self.base = base
+        self.shift = shift
+
+    @property
+    def value(self) -> Tensor:
+        if self.shift:
+            self.base, self.shift = self.base + self.shift, 0
+        return self.base
 
     def _combine(self, other: Any, function: Callable[[Any, Any], Any]) -> Any:
         if isinstance(other, SoftBool):
@@ -94,11 +101,15 @@ class SoftInteger:
         return NotImplemented
 
     def __add__(self, other: Any) -> Any:
+        if isinstance(other, int):
+            return SoftInteger(self.base, self.shift + other)
         return self._combine(other, lambda a, b: a + b)
 
     __radd__ = __add__
 
     def __sub__(self, other: Any) -> Any:
+        if isinstance(other, int):
+            return SoftInteger(self.base, self.shift - other)
         return self._combine(other, lambda a, b: a - b)
 
     def __rsub__(self, other: Any) -> Any:
@@ -163,6 +174,6 @@ def is_soft(value: Any) -> bool:
     return isinstance(value, list | tuple) and any(is_soft(v) for v in value)
 
 
-def number_like(value: Any, like: Tensor) -> Tensor:
-    """A static number as a tensor that broadcasts with `like`."""
+def number_like(value: float, like: Tensor) -> Tensor:
+    """A static number as a tensor of shape () that broadcasts with `like`."""
     return torch.full((), float(value), dtype=like.dtype, device=like.device)
