@@ -14,8 +14,9 @@ from renderer.scene.errors import DataError
 try:
     import tyro
 
+    from renderer.commands.train import Train
     from renderer.tasks import Settings, reconstruct
-    from renderer.tasks.interrupt import Stopped
+    from renderer.train.interrupt import Stopped
 except ModuleNotFoundError as missing:
     sys.exit(f"renderer: the command line needs the package {missing.name}: pip install 'renderer[tasks]'")
 
@@ -70,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     try:
         command = tyro.extras.subcommand_cli_from_dict(
-            {"reconstruct": Reconstruct},
+            {"reconstruct": Reconstruct, "train": Train},
             prog="renderer",
             description="A differentiable rendering engine: one subcommand per task.",
             args=arguments,

@@ -17,10 +17,10 @@ from typing import Any
 
 from renderer.scene.errors import DataError
 from renderer.scene.views import Views
-from renderer.tasks.interrupt import Stopped, deferred_signals
 from renderer.train.checkpoint import load_checkpoint, save_checkpoint
+from renderer.train.interrupt import Stopped, deferred_signals
 
-CHECKPOINT = "checkpoint.pt"
+CHECKPOINT = "checkpoint.safetensors"
 PARTIAL = ".partial-"  # what the name of a folder with unfinished results begins with
 CHECKPOINT_SECONDS = 2.0  # writing one takes some milliseconds
 

@@ -18,10 +18,10 @@ from scipy.spatial.transform import Rotation
 
 from renderer.scene import DataError, Mesh, Views, icosphere
 from renderer.tasks import Settings, reconstruct
-from renderer.tasks.interrupt import Stopped, deferred_signals
 from renderer.tasks.results import up_direction
 from renderer.tasks.run import CHECKPOINT, PARTIAL, Run
 from renderer.tasks.scores import smallest_angles
+from renderer.train.interrupt import Stopped, deferred_signals
 from tests.tasks.conftest import views_of, write_scene
 
 QUICK = Settings(hull_resolution=40, max_faces=1200, effort=0.1, film="gif")

@@ -1,0 +1,13 @@
+"""Training experiments, one a file; `renderer train` offers every one that is registered here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from renderer.experiments.digits import Digits
+
+# Name on the command line -> frozen dataclass of settings that is a `renderer.train.experiment.Experiment`, with the
+# usual number of `steps` among its fields.
+EXPERIMENTS: dict[str, type[Any]] = {
+    "digits": Digits,
+}
