@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from renderer.experiments.digits import Digits
+from renderer.experiments.shortest_path import ShortestPath
 
 # Name on the command line -> frozen dataclass of settings that is a `renderer.train.experiment.Experiment`, with the
 # usual number of `steps` among its fields.
 EXPERIMENTS: dict[str, type[Any]] = {
     "digits": Digits,
+    "shortest-path": ShortestPath,
 }
