@@ -13,6 +13,8 @@
 #include "cpu/kernels.h"
 #include "cpu/outline_coverage.h"
 #include "cpu/rasterize.h"
+#include "cpu/sort_payload.h"
+#include "cpu/sort_values.h"
 #include "cpu/texture.h"
 
 namespace nb = nanobind;
@@ -222,6 +224,66 @@ void bind_antialias(nb::module_& m) {
   });
 }
 
+// (wires, layers, comparators, address of starts, lo, hi and reach one after the other)
+SortSettings sort_settings(int wires, int layers, int count, Address tables, const std::string& relaxation, double beta, double shape,
+                           double shift, bool straight_through, int threads, const std::string& level) {
+  const int32_t *starts = at<const int32_t>(tables), *lo = starts + layers + 1;
+  return {{wires, layers, count, starts, lo, lo + count, lo + 2 * count},
+          relaxation.c_str(), beta, shape, shift, straight_through, level.c_str(), threads};
+}
+
+#define RNDR_SORT_ARGS                                                                                                                \
+  int wires, int layers, int comparators, Address tables, const std::string &relaxation, double beta, double shape, double shift,      \
+      bool straight_through, int threads, const std::string &level, bool is_double, int batch, Address x
+#define RNDR_SORT sort_settings(wires, layers, comparators, tables, relaxation, beta, shape, shift, straight_through, threads, level)
+
+void bind_sort(nb::module_& m) {
+  m.def("sort_values_forward", [](RNDR_SORT_ARGS, Address out) {
+    nb::gil_scoped_release released;
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      sort_values_forward<T>(RNDR_SORT, batch, at<const T>(x), at<T>(out));
+    });
+  });
+  m.def("sort_values_backward", [](RNDR_SORT_ARGS, Address grad, Address grad_x) {
+    nb::gil_scoped_release released;
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      sort_values_backward<T>(RNDR_SORT, batch, at<const T>(x), at<const T>(grad), at<T>(grad_x));
+    });
+  });
+  m.def("sort_payload_forward", [](RNDR_SORT_ARGS, Address payload, int columns, bool transposed, Address out) {
+    nb::gil_scoped_release released;
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      sort_payload_forward<T>(RNDR_SORT, batch, at<const T>(x), at<const T>(payload), columns, transposed, at<T>(out));
+    });
+  });
+  m.def("sort_payload_backward", [](RNDR_SORT_ARGS, Address payload, Address grad, int columns, Address grad_x, Address moved,
+                                    Address shared) {
+    nb::gil_scoped_release released;
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      sort_payload_backward<T>(RNDR_SORT, batch, at<const T>(x), at<const T>(payload), at<const T>(grad), columns, at<T>(grad_x),
+                               at<T>(moved), at<T>(shared));
+    });
+  });
+  m.def("sort_matrix_forward", [](RNDR_SORT_ARGS, int first, int count, Address matrix) {
+    nb::gil_scoped_release released;
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      sort_matrix_forward<T>(RNDR_SORT, batch, at<const T>(x), first, count, at<T>(matrix));
+    });
+  });
+  m.def("sort_matrix_backward", [](RNDR_SORT_ARGS, int first, int count, Address grad, Address grad_x) {
+    nb::gil_scoped_release released;
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      sort_matrix_backward<T>(RNDR_SORT, batch, at<const T>(x), first, count, at<const T>(grad), at<T>(grad_x));
+    });
+  });
+}
+
 // Elementwise views of the kernels, so that tests can hold them against the Python classes.
 void bind_relax(nb::module_& m) {
   m.def("distribution_kernel", [](const std::string& level, const std::string& name, const std::string& function, bool is_double, int n,
@@ -256,5 +318,6 @@ NB_MODULE(_C, m) {
   bind_interpolate(m);
   bind_texture(m);
   bind_antialias(m);
+  bind_sort(m);
   bind_relax(m);
 }

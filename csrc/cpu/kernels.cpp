@@ -14,6 +14,8 @@ template <class T>
 ColourKernels<T> colour_kernels();  // cpu/colour_kernels.cpp
 template <class T>
 VisibilityKernels<T> visibility_kernels();  // cpu/visibility_kernels.cpp
+template <class T>
+SortKernels<T> sort_kernels();  // cpu/sort_kernels.cpp
 
 namespace {
 
@@ -259,6 +261,7 @@ KernelTable<T> kernel_table() {
   return {{z_kernel<T>, backward_kernel<T>, reduce_kernel<T>, nearest_segment_kernel<T>},
           colour_kernels<T>(),
           visibility_kernels<T>(),
+          sort_kernels<T>(),
           distribution_kernels<T>(Distributions{}),
           t_conorm_kernels<T>(TConorms{})};
 }

@@ -2,9 +2,11 @@
 //
 // A face meets a tile in a rectangle of pixels. Its pixels go through short, vectorised loops over buffers that stay in
 // the first-level cache: geometry -> distribution -> T-conorm. The loops are compiled per distribution and per T-conorm
-// rather than for every pair of them: 18 + 9 kernels instead of 162, at the price of a few cache-hot loads a pixel.
+// rather than for every pair of them: 19 + 9 kernels instead of 171, at the price of a few cache-hot loads a pixel.
 #pragma once
 #include <cstdint>
+
+#include "cpu/sort_kernels.h"
 
 namespace rndr {
 
@@ -136,6 +138,7 @@ struct KernelTable {
   GeometryKernels<T> geometry;
   ColourKernels<T> colour;
   VisibilityKernels<T> visibility;
+  SortKernels<T> sort;
   const DistributionKernels<T>* distributions;
   const TConormKernels<T>* t_conorms;
 };
@@ -161,5 +164,7 @@ template <class T>
 const DistributionKernels<T>& find_distribution(const Level& level, const char* name);
 template <class T>
 const TConormKernels<T>& find_t_conorm(const Level& level, const char* name);
+template <class T>
+const RelaxationKernels<T>& find_relaxation(const Level& level, const char* name);
 
 }  // namespace rndr

@@ -39,9 +39,19 @@ const TConormKernels<T>& find_t_conorm(const Level& level, const char* name) {
   throw std::invalid_argument("t_conorm: unknown name '" + std::string(name) + "'");
 }
 
+template <class T>
+const RelaxationKernels<T>& find_relaxation(const Level& level, const char* name) {
+  const SortKernels<T>& sort = table<T>(level).sort;
+  for (int i = 0; i < sort.relaxation_count; ++i)
+    if (std::strcmp(sort.relaxations[i].name, name) == 0) return sort.relaxations[i];
+  throw std::invalid_argument("relaxation: unknown name '" + std::string(name) + "'");
+}
+
 template const DistributionKernels<float>& find_distribution<float>(const Level&, const char*);
 template const DistributionKernels<double>& find_distribution<double>(const Level&, const char*);
 template const TConormKernels<float>& find_t_conorm<float>(const Level&, const char*);
 template const TConormKernels<double>& find_t_conorm<double>(const Level&, const char*);
+template const RelaxationKernels<float>& find_relaxation<float>(const Level&, const char*);
+template const RelaxationKernels<double>& find_relaxation<double>(const Level&, const char*);
 
 }  // namespace rndr

@@ -238,6 +238,21 @@ struct Reciprocal : SymmetricDistribution<Reciprocal> {
   }
 };
 
+struct Optimal : SymmetricDistribution<Optimal> {
+  static constexpr const char* name = "optimal";
+  template <class T>
+  RNDR_HD static T tail(T t) {
+    const T far = T(0.0625) / t;
+    return select_(t > T(0.25), far, T(0.5) - t);
+  }
+  template <class T>
+  RNDR_HD static T pdf(T z, const DistributionParams<T>&) {
+    const T t = abs_(z);
+    const T far = T(0.0625) / (t * t);
+    return select_(t > T(0.25), far, T(1));
+  }
+};
+
 struct GumbelMax : DistributionBase<GumbelMax> {
   static constexpr const char* name = "gumbel_max";
   template <class T>
@@ -435,6 +450,6 @@ struct LevyRev : DistributionBase<LevyRev> {
 
 using Distributions =
     TypeList<Hard, Uniform, CubicHermite, WignerSemicircle, Gaussian, Laplace, Logistic, Gudermannian, Cauchy, Reciprocal,
-             GumbelMax, GumbelMin, Exponential, ExponentialRev, Gamma, GammaRev, Levy, LevyRev>;
+             Optimal, GumbelMax, GumbelMin, Exponential, ExponentialRev, Gamma, GammaRev, Levy, LevyRev>;
 
 RNDR_NAMESPACE_END

@@ -6,10 +6,12 @@ from typing import Any
 
 from renderer.experiments.digits import Digits
 from renderer.experiments.shortest_path import ShortestPath
+from renderer.experiments.ranking import Ranking
 
 # Name on the command line -> frozen dataclass of settings that is a `renderer.train.experiment.Experiment`, with the
 # usual number of `steps` among its fields.
 EXPERIMENTS: dict[str, type[Any]] = {
     "digits": Digits,
     "shortest-path": ShortestPath,
+    "ranking": Ranking,
 }

@@ -1,13 +1,26 @@
-"""Losses: a number leaves here. Silhouettes, mesh regularisers and point sets."""
+"""Losses: a number leaves here. Silhouettes, mesh regularisers, point sets, rankings and top-k."""
 
 from __future__ import annotations
 
 from renderer.losses.edges import interior_edges
 from renderer.losses.mesh import edge_length, flatten, laplacian, laplacian_matrix, normal_consistency, volume
 from renderer.losses.points import chamfer, f_score, nearest, sample_surface
+from renderer.losses.ranking import (
+    PairwiseRankingLoss,
+    RankingCrossEntropy,
+    SpearmanLoss,
+    pairwise_ranking,
+    ranking_cross_entropy,
+    spearman,
+)
 from renderer.losses.silhouette import dice, hard_iou, mse, multi_scale, soft_iou
+from renderer.losses.top_k import TopKCrossEntropy, top_k_cross_entropy
 
 __all__ = [
+    "PairwiseRankingLoss",
+    "RankingCrossEntropy",
+    "SpearmanLoss",
+    "TopKCrossEntropy",
     "chamfer",
     "dice",
     "edge_length",
@@ -21,7 +34,11 @@ __all__ = [
     "multi_scale",
     "nearest",
     "normal_consistency",
+    "pairwise_ranking",
+    "ranking_cross_entropy",
     "sample_surface",
     "soft_iou",
+    "spearman",
+    "top_k_cross_entropy",
     "volume",
 ]

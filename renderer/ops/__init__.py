@@ -8,6 +8,9 @@ from renderer.ops import (
     interpolate,
     outline_coverage,
     rasterize,
+    sort_matrix,
+    sort_payload,
+    sort_values,
     texture,
 )
 from renderer.ops.native import serial_torch, simd_level, threads
@@ -22,6 +25,9 @@ __all__ = [
     "rasterize",
     "serial_torch",
     "simd_level",
+    "sort_matrix",
+    "sort_payload",
+    "sort_values",
     "texture",
     "threads",
 ]

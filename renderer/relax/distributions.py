@@ -1,4 +1,4 @@
-"""The 18 distributions by name; each is a class in `symmetric` or `unsymmetric`, and a struct in csrc/relax."""
+"""The 19 distributions by name; each is a class in `symmetric` or `unsymmetric`, and a struct in csrc/relax."""
 
 from __future__ import annotations
 

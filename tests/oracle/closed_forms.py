@@ -54,6 +54,7 @@ PROBABILITIES: dict[str, Callable[..., tuple[Number, Number]]] = {
     "gudermannian": _symmetric(lambda t: 2 / mp.pi * mp.atan(mp.exp(-t))),
     "cauchy": _symmetric(lambda t: mp.atan2(1, t) / mp.pi),
     "reciprocal": _symmetric(lambda t: 1 / (2 * (1 + t))),
+    "optimal": _symmetric(lambda t: mp.mpf(1) / 2 - t if t <= mp.mpf(1) / 4 else 1 / (16 * t)),
     "gumbel_max": lambda z, p, s: _gumbel(mp.exp(-z)),
     "gumbel_min": lambda z, p, s: _gumbel(mp.exp(z))[::-1],
     "exponential": _one_sided(*EXPONENTIAL, False),

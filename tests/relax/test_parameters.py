@@ -11,7 +11,7 @@ from renderer.relax import DISTRIBUTIONS, T_CONORMS, distribution, t_conorm
 
 
 def test_registries_are_complete() -> None:
-    assert len(DISTRIBUTIONS) == 18
+    assert len(DISTRIBUTIONS) == 19
     assert len(T_CONORMS) == 9
     assert all(cls.name == name for name, cls in [*DISTRIBUTIONS.items(), *T_CONORMS.items()])
 
