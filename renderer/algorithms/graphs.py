@@ -19,15 +19,16 @@ BLOCKED = 1e30
 
 @relax(beta=8.0)
 def dijkstra(weights: Any, source: int, far: float) -> Any:
-    """Distances (B, n) from vertex `source` in a graph with weights (B, n, n) ≥ 0, inf where there is no edge.
+    """Distances (B, n) from vertex `source` in a graph with weights (B, n, n) ≥ 0.
 
-    `far` is more than any distance; it is added to that of vertices that are done.
+    `far` is more than any distance: the weight to give where there is no edge, and what a vertex without a path gets
+    (or more). Finite, because the vertex to go on from is a mixture, and an infinity of any share would fill it all.
     """
     n = len(weights)
-    distance = [math.inf if v != source else 0.0 for v in range(n)]
+    distance = [far if v != source else 0.0 for v in range(n)]
     done = [False for _ in range(n)]
     for _ in range(n):
-        u = argmin([distance[v] + (far if done[v] else 0.0) for v in range(n)])
+        u = argmin([distance[v] + (2 * far if done[v] else 0.0) for v in range(n)])
         done[u] = True
         base, row = distance[u], weights[u]
         for v in range(n):
@@ -61,10 +62,10 @@ def floyd_warshall(weights: Float[Tensor, "batch n n"], *, beta: Scalar) -> Floa
     return torch.where(others, distances, 0.0)
 
 
-def grid_weights(costs: Float[Tensor, "batch H W"]) -> Float[Tensor, "batch vertices vertices"]:
-    """A grid with vertex costs and 8 neighbours as a graph: weight (u, v) is the cost of v for neighbours, else inf."""
+def grid_weights(costs: Float[Tensor, "batch H W"], *, far: float = math.inf) -> Float[Tensor, "batch vertices vertices"]:
+    """A grid with vertex costs and 8 neighbours as a graph: weight (u, v) is the cost of v for neighbours, else `far`."""
     height, width = costs.shape[1:]
     row = torch.arange(height, device=costs.device).repeat_interleave(width)
     column = torch.arange(width, device=costs.device).repeat(height)
     apart = torch.maximum((row[:, None] - row).abs(), (column[:, None] - column).abs())
-    return torch.where(apart == 1, costs.flatten(1)[:, None, :], math.inf)
+    return torch.where(apart == 1, costs.flatten(1)[:, None, :], far)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from renderer.experiments.bubble_sort import BubbleSort
 from renderer.experiments.digits import Digits
-from renderer.experiments.shortest_path import ShortestPath
+from renderer.experiments.edit_distance import EditDistance
 from renderer.experiments.ranking import Ranking
+from renderer.experiments.shortest_path import ShortestPath
 
 # Name on the command line -> frozen dataclass of settings that is a `renderer.train.experiment.Experiment`, with the
 # usual number of `steps` among its fields.
 EXPERIMENTS: dict[str, type[Any]] = {
+    "bubble-sort": BubbleSort,
     "digits": Digits,
-    "shortest-path": ShortestPath,
+    "edit-distance": EditDistance,
     "ranking": Ranking,
+    "shortest-path": ShortestPath,
 }
