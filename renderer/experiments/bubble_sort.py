@@ -41,6 +41,6 @@ class BubbleSort(Ranking):
 
 def permutation_loss(permutation: Tensor, numbers: Tensor) -> Tensor:
     """Mean of −ln P[place of j, j]; equal numbers stand as they came."""
-    places = numbers.argsort(1, stable=True).argsort(1)
+    places = numbers.argsort(stable=True, dim=1).argsort(1)
     share = permutation.gather(1, places[:, None, :])[:, 0]
     return -torch.log(share.clamp(min=torch.finfo(share.dtype).tiny)).mean()
