@@ -15,6 +15,7 @@ template <class T>
 VisibilityKernels<T> visibility_kernels();  // cpu/visibility_kernels.cpp
 template <class T>
 SortKernels<T> sort_kernels();  // cpu/sort_kernels.cpp
+template <class T>
 LogicKernels<T> logic_kernels();  // cpu/logic_kernels.cpp
 BitKernels bit_kernels();         // cpu/bit_kernels.cpp
 
