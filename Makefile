@@ -10,7 +10,7 @@ export RENDERER_CUDA ?= OFF
 # The CUDA kernels run in the tests without a GPU: see csrc/support/cuda.h.
 EMULATION := -C cmake.define.RENDERER_CUDA_EMULATION=ON
 
-.PHONY: demo test test-all lint test-notebooks bench bench-reconstruct bench-sort clean
+.PHONY: demo test test-all lint test-notebooks bench bench-reconstruct bench-sort bench-cuda test-cuda-sanitized clean
 
 demo: $(VENV)/.run
 	$(BIN)/renderer reconstruct scenes/creature --out $(OUT) --overwrite
@@ -37,6 +37,16 @@ bench-reconstruct: $(VENV)/.dev
 
 bench-sort: $(VENV)/.dev
 	$(BIN)/python -m tests.bench.sort
+
+# On a machine with a GPU and nvcc.
+bench-cuda: $(VENV)/.created
+	RENDERER_CUDA=ON RENDERER_CUDA_ARCHITECTURES=$(or $(RENDERER_CUDA_ARCHITECTURES),native) $(PIP) install --constraint constraints.txt --editable '.[tasks,dev]'
+	$(BIN)/python -m tests.bench.cuda
+
+# The CUDA kernels' emulation under sanitizers; tests/cuda/sanitize.sh device does the like on a GPU.
+test-cuda-sanitized: $(VENV)/.dev
+	$(PIP) install cmake ninja nanobind
+	tests/cuda/sanitize.sh -q
 
 # What the command line needs.
 $(VENV)/.run: $(VENV)/.created pyproject.toml constraints.txt $(SOURCES)

@@ -1,8 +1,7 @@
 // Compiled once per SIMD level, as cpu/kernels.cpp: the loops of the depth softmax.
 #include "cpu/kernels.h"
 #include "math/special.h"
-#include "raster/fragment.h"
-#include "raster/texture.h"
+#include "raster/softmax.h"
 
 RNDR_NAMESPACE_BEGIN
 namespace {
@@ -34,15 +33,9 @@ void blend_kernel(const Rect& r, int stride, const T* coverage, const T* nearnes
     T *nearest = planes.nearest + pixel, *sum = planes.sum + pixel;
 #pragma omp simd
     for (int i = 0; i < r.width; ++i) {
-      const T D = coverage[at + i], n = nearness[at + i], before = nearest[i];
-      // What covers nothing must not become the maximum: everything else could vanish beside it.
-      const T after = D > T(0) && n > before ? n : before;
-      const T w = D * exp_((D > T(0) ? n - after : T(0)) * c.inverse_gamma);
-      const T s = exp_((before - after) * c.inverse_gamma);
-      weight[at + i] = w;
-      shrink[at + i] = s;
-      nearest[i] = after;
-      sum[i] = sum[i] * s + w;
+      const SoftmaxStep<T> step = softmax_step(coverage[at + i], nearness[at + i], c.inverse_gamma, nearest[i], sum[i]);
+      weight[at + i] = step.weight;
+      shrink[at + i] = step.shrink;
     }
   }
 }
@@ -85,14 +78,10 @@ void each_lookup(const FaceTexture<T>& t, const T depth[3], const Rect& r, bool 
     for (int column = 0; column < r.width; ++column) {
       const int i = row * r.width + column;
       if (!(coverage[i] > T(0))) continue;
-      const T b0 = f.b[0][i], b1 = f.b[1][i], b2 = f.b[2][i];
-      const T u = b0 * t.u[0] + b1 * t.u[1] + b2 * t.u[2], v = b0 * t.v[0] + b1 * t.v[1] + b2 * t.v[2];
-      Footprint<T> footprint{};
-      if (t.levels > 1) {
-        const T z = perspective ? b0 * depth[0] + b1 * depth[1] + b2 * depth[2] : T(1);
-        footprint = texture_footprint(layout, t.slope, u, v, z);
-      }
-      body(i, row, column, texture_lookup(layout, levels, u, v, footprint.lod), footprint);
+      const T b[3] = {f.b[0][i], f.b[1][i], f.b[2][i]};
+      Footprint<T> footprint;
+      const Lookup<T> l = fragment_lookup(t, levels, depth, perspective, b, footprint);
+      body(i, row, column, l, footprint);
     }
 }
 
@@ -102,12 +91,7 @@ void texture_kernel(const FaceTexture<T>& t, const T depth[3], const Rect& r, bo
   for (int c = 0; c < t.channels; ++c)
     for (int i = 0; i < r.width * r.height; ++i) value[c][i] = T(0);
   each_lookup(t, depth, r, perspective, coverage, f, [&](int i, int, int, const Lookup<T>& l, const Footprint<T>&) {
-    for (int level = 0; level < l.levels; ++level)
-      for (int k = 0; k < 4; ++k) {
-        const T w = l.weight(level, k);
-        const T* texel = t.texels + l.taps[level].texel[k] * t.channels;
-        for (int c = 0; c < t.channels; ++c) value[c][i] += w * texel[c];
-      }
+    for (int c = 0; c < t.channels; ++c) value[c][i] = texture_value(t, l, c);
   });
 }
 
@@ -126,38 +110,22 @@ void texture_products_kernel(const FaceTexture<T>& t, const T depth[3], const Re
   each_lookup(t, depth, r, perspective, coverage, f, [&](int i, int row, int column, const Lookup<T>& l, const Footprint<T>& footprint) {
     const T b[3] = {f.b[0][i], f.b[1][i], f.b[2][i]};
     const size_t pixel = static_cast<size_t>(r.y0 + row) * stride + r.x0 + column;
-    T du = T(0), dv = T(0), dlod = T(0);
     for (int level = 0; level < l.levels; ++level)
       for (int k = 0; k < 4; ++k) {
-        const T* texel = t.texels + l.taps[level].texel[k] * t.channels;
-        const T w = l.weight(level, k);
-        T dot = T(0);  // the loss's derivative in this tap's weight, over the fragment's
-        for (int c = 0; c < t.channels; ++c) {
-          const T a = b[0] * corners[c][0] + b[1] * corners[c][1] + b[2] * corners[c][2];
-          value[c][i] += w * texel[c];
-          dot += grads[c][pixel] * a * texel[c];
-        }
-        add_tap_gradient(l, level, k, dot, du, dv, dlod);
         out.texel[4 * level + k][i] = l.taps[level].texel[k];
-        out.tap_weight[4 * level + k][i] = w;
+        out.tap_weight[4 * level + k][i] = l.weight(level, k);
       }
-    for (int c = 0; c < t.channels; ++c)
-      for (int k = 0; k < 3; ++k) product[k][i] += grads[c][pixel] * value[c][i] * corners[c][k];
+    for (int c = 0; c < t.channels; ++c) value[c][i] = texture_value(t, l, c);
+    T own[3] = {T(0), T(0), T(0)};
+    const TexturePair<T> pair = texture_pair(
+        t, l, footprint, perspective, b, [&](int c) { return grads[c][pixel]; }, [&](int c, int k) { return corners[c][k]; }, own);
+    for (int k = 0; k < 3; ++k) product[k][i] += own[k];
+    out.u[i] = pair.u, out.v[i] = pair.v;
     if (t.levels > 1) {
-      du += dlod * footprint.du;
-      dv += dlod * footprint.dv;
-      out.depth[i] = perspective ? dlod * footprint.dz : T(0);
-      out.lod[i] = dlod;
+      out.depth[i] = pair.depth;
+      out.lod[i] = pair.lod;
       for (int k = 0; k < 6; ++k) out.dlod_dslope[k][i] = footprint.dslope[k];
     }
-    out.u[i] = du, out.v[i] = dv;
-    // u = sum_k b_k u_k. The weights b sum to 1, so a constant may be taken away: then sum_k b_k product_k stays what it was.
-    T through[3], mean = T(0);
-    for (int k = 0; k < 3; ++k) {
-      through[k] = du * t.u[k] + dv * t.v[k];
-      mean += b[k] * through[k];
-    }
-    for (int k = 0; k < 3; ++k) product[k][i] += through[k] - mean;
   });
 }
 
@@ -204,73 +172,24 @@ void backward_kernel(const void* local, const T depth[3], const Rect& r, int str
                      const T* depth_gradient, SoftmaxPlanes<T> planes, const T* mean, FragmentBuffers<T>& out, T* p_out, ColourGradient<T>& total) {
   const LocalTriangle<T> t = *static_cast<const LocalTriangle<T>*>(local);
   const T z[3] = {depth[0], depth[1], depth[2]};
-  const bool squared = v.squared;
   T x0 = 0, y0 = 0, z0 = 0, x1 = 0, y1 = 0, z1 = 0, x2 = 0, y2 = 0, z2 = 0, scale = 0, shape = 0, shift = 0, gamma = 0;
   for (int row = 0; row < r.height; ++row) {
     const T y = T(r.y0 + row) + T(0.5);
     const int at = row * r.width, pixel = (r.y0 + row) * stride + r.x0;
     const T *nearest = planes.nearest + pixel, *sum = planes.sum + pixel, *mean_row = mean + pixel;
-#pragma omp simd reduction(+ : x0, y0, z0, x1, y1, z1, x2, y2, z2, scale, shift, gamma)
+#pragma omp simd reduction(+ : x0, y0, z0, x1, y1, z1, x2, y2, z2, scale, shape, shift, gamma)
     for (int i = 0; i < r.width; ++i) {
-      const T px = T(r.x0 + i) + T(0.5);
-      const Closest<T> near = closest_point(t, px, y);
-      const Fragment<T> f = make_fragment(near.lambda, z, c.perspective);
-      const T D = coverage[at + i];
-      const bool live = D > T(0);
-      const T nearness = (c.far - f.depth) * c.inverse_range;
-      // At most 0, but for rounding, and but for pixels beyond the image, which no forward pass has seen.
-      const T above = live && nearness < nearest[i] ? nearness - nearest[i] : T(0);
-      const T e = live ? exp_(above * c.inverse_gamma) / sum[i] : T(0);
-      const T p = D * e;
-      const T s0 = product[0][at + i], s1 = product[1][at + i], s2 = product[2][at + i];
-      // Derivative of the loss in the logarithm of this fragment's weight, over p.
-      const T slope = f.b[0] * s0 + f.b[1] * s1 + f.b[2] * s2 - mean_row[i];
+      const FragmentSums<T> f = fragment_sums(t, T(r.x0 + i) + T(0.5), y, z, v, c, coverage[at + i], pdf[at + i], df_dshape[at + i],
+                                              product[0][at + i], product[1][at + i], product[2][at + i], depth_gradient[at + i],
+                                              nearest[i], sum[i], mean_row[i]);
       out.b[0][at + i] = f.b[0];
       out.b[1][at + i] = f.b[1];
       out.b[2][at + i] = f.b[2];
-      p_out[at + i] = p;
-      gamma -= p * slope * above * c.inverse_gamma * c.inverse_gamma;
-      // The coverage path.
-      const T grad_F = live ? e * slope : T(0);
-      const T weight = grad_F * pdf[at + i];
-      const Nearest<T> n = nearest_boundary_point(t, px, y);
-      const T distance = sqrt_(n.distance2);
-      const T size = squared ? n.distance2 : distance;
-      const T dz = squared ? T(2) * distance * v.inverse_scale : v.inverse_scale;
-      const T hx = weight * dz * n.hx, hy = weight * dz * n.hy;
-      scale -= weight == T(0) ? T(0) : weight * (n.inside ? size : -size) * v.inverse_scale * v.inverse_scale;
-      shift += weight;
-      // The depth and the barycentric paths.
-      const T grad_depth = p * (depth_gradient[at + i] - slope * c.inverse_gamma * c.inverse_range);
-      const T grad_b[3] = {p * s0, p * s1, p * s2};
-      T g[3], gz[3];
-      fragment_gradient(f, near.lambda, z, c.perspective, grad_b, grad_depth, g, gz);
-      const T across = near.edge_weight[0] * g[0] + near.edge_weight[1] * g[1] + near.edge_weight[2] * g[2];
-      T gx = across * near.sx, gy = across * near.sy;
-      const T i0 = g[0] * t.inverse_height[1], i1 = g[1] * t.inverse_height[2], i2 = g[2] * t.inverse_height[0];
-      gx = near.inside ? i0 * t.nx[1] + i1 * t.nx[2] + i2 * t.nx[0] : gx;
-      gy = near.inside ? i0 * t.ny[1] + i1 * t.ny[2] + i2 * t.ny[0] : gy;
-      const T qx = across * near.qx, qy = across * near.qy;
-      const T use = live ? T(1) : T(0);
-      x0 += n.lambda0 * hx + use * (near.edge_weight[0] * qx - near.lambda[0] * gx);
-      y0 += n.lambda0 * hy + use * (near.edge_weight[0] * qy - near.lambda[0] * gy);
-      x1 += n.lambda1 * hx + use * (near.edge_weight[1] * qx - near.lambda[1] * gx);
-      y1 += n.lambda1 * hy + use * (near.edge_weight[1] * qy - near.lambda[1] * gy);
-      const T lambda2 = T(1) - n.lambda0 - n.lambda1;
-      x2 += lambda2 * hx + use * (near.edge_weight[2] * qx - near.lambda[2] * gx);
-      y2 += lambda2 * hy + use * (near.edge_weight[2] * qy - near.lambda[2] * gy);
-      z0 += use * gz[0];
-      z1 += use * gz[1];
-      z2 += use * gz[2];
-    }
-    if (df_dshape) {
-      for (int i = 0; i < r.width; ++i) {
-        const T D = coverage[at + i], p = p_out[at + i];
-        if (!(D > T(0))) continue;
-        const T slope = out.b[0][at + i] * product[0][at + i] + out.b[1][at + i] * product[1][at + i] +
-                        out.b[2][at + i] * product[2][at + i] - mean_row[i];
-        shape += p / D * slope * df_dshape[at + i];
-      }
+      p_out[at + i] = f.p;
+      x0 += f.x0, y0 += f.y0, z0 += f.z0;
+      x1 += f.x1, y1 += f.y1, z1 += f.z1;
+      x2 += f.x2, y2 += f.y2, z2 += f.z2;
+      scale += f.scale, shape += f.shape, shift += f.shift, gamma += f.gamma;
     }
   }
   const T vertex[9] = {x0, y0, z0, x1, y1, z1, x2, y2, z2};

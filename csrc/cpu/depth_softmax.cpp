@@ -48,8 +48,6 @@ void check_attributes(const Attributes<T>& a, int face_count) {
                                   std::to_string(a.corners[i]) + ", but there are " + std::to_string(a.count));
 }
 
-constexpr int kLayoutFields = 6, kSlopes = 6;
-
 template <class T>
 void check_textures(const TextureSet<T>& t, const Screen<T>& s) {
   if (t.count == 0) return;
@@ -65,33 +63,6 @@ void check_textures(const TextureSet<T>& t, const Screen<T>& s) {
                                     std::to_string(t.uv_count));
     }
   }
-}
-
-// First texel of the set that view b reads.
-template <class T>
-size_t set_offset(const TextureSet<T>& t, const Screen<T>& s, int b) {
-  return static_cast<size_t>(b / (s.batch / t.sets)) * t.texel_count;
-}
-
-// The layout of a face's texture, null if it has none.
-template <class T>
-const int64_t* layout_of(const TextureSet<T>& t, int face) {
-  return t.count == 0 || t.face_texture[face] < 0 ? nullptr : t.layouts + kLayoutFields * t.face_texture[face];
-}
-
-template <class T>
-FaceTexture<T> face_texture(const TextureSet<T>& t, const Screen<T>& s, int b, int face, const int64_t* layout) {
-  FaceTexture<T> out{};
-  out.height = static_cast<int>(layout[1]), out.width = static_cast<int>(layout[2]), out.levels = static_cast<int>(layout[3]);
-  out.nearest = layout[4] != 0, out.repeat = layout[5] != 0;
-  out.texels = t.texels + (set_offset(t, s, b) + layout[0]) * t.channels;
-  out.channels = t.channels;
-  for (int k = 0; k < 3; ++k) {
-    const T* uv = t.uv + 2 * (static_cast<size_t>(b) * t.uv_count + t.uv_corners[3 * static_cast<size_t>(face) + k]);
-    out.u[k] = uv[0], out.v[k] = uv[1];
-  }
-  out.slope = t.slopes + kSlopes * (static_cast<size_t>(b) * s.face_count + face);
-  return out;
 }
 
 // Rows of buffers, one for every channel of a texture.
@@ -159,7 +130,7 @@ void depth_softmax_forward(const Screen<T>& s, const Attributes<T>& attributes, 
         const int face = tiling.bins.item[i];
         corner_depths(s, b, face, depth);
         const int64_t* layout = layout_of(textures, face);
-        const FaceTexture<T> texture = layout ? face_texture(textures, s, b, face, layout) : FaceTexture<T>{};
+        const FaceTexture<T> texture = layout ? face_texture(textures, s.batch, s.face_count, b, face, layout) : FaceTexture<T>{};
         face_rectangles(s, b, face, x, y, plan.radius, [&](const LocalTriangle<T>& local, const Rect& r) {
           plan.geometry.z(&local, r, plan.params, z);
           plan.distribution.cdf(r.width * r.height, z, plan.params, D);
@@ -243,7 +214,7 @@ void depth_softmax_backward(const Screen<T>& s, const Attributes<T>& attributes,
       T z[kBuffer], D[kBuffer], f[kBuffer], df[kBuffer], p[kBuffer], product[3][kBuffer], depth[3];
       ChannelBuffers<T> texture_values(textured), contributions(textured);
       auto texture_buffers = std::make_unique<TextureBuffers<T>>();
-      const T no_depth_gradient[kBuffer] = {};
+      const T zeros[kBuffer] = {};
       std::vector<const T*> grad_planes(channels);
       for (int c = 0; c < channels; ++c) grad_planes[c] = grads.data() + static_cast<size_t>(c) * kTilePixels;
       std::unique_ptr<T[][3]> corners(new T[channels][3]);
@@ -254,7 +225,7 @@ void depth_softmax_backward(const Screen<T>& s, const Attributes<T>& attributes,
         corner_depths(s, b, face, depth);
         for (int c = 0; c < channels; ++c) corner_attributes(attributes, b, face, c, corners[c]);
         const int64_t* layout = layout_of(textures, face);
-        const FaceTexture<T> texture = layout ? face_texture(textures, s, b, face, layout) : FaceTexture<T>{};
+        const FaceTexture<T> texture = layout ? face_texture(textures, s.batch, s.face_count, b, face, layout) : FaceTexture<T>{};
         if (textured) texture_gradients[i] = {};
         face_rectangles(s, b, face, x, y, plan.radius, [&](const LocalTriangle<T>& local, const Rect& r) {
           const int n = r.width * r.height;
@@ -271,8 +242,8 @@ void depth_softmax_backward(const Screen<T>& s, const Attributes<T>& attributes,
           }
           for (int c = texture.channels; c < channels; ++c)
             plan.kernels.corner_products(r, kTileStride, grad_planes[c], corners[c], product);
-          plan.kernels.backward(&local, depth, r, kTileStride, plan.params, plan.colour, D, f, plan.distribution.has_shape ? df : nullptr,
-                                product, layout ? texture_buffers->depth : no_depth_gradient, planes, mean.data(), *fragments, p,
+          plan.kernels.backward(&local, depth, r, kTileStride, plan.params, plan.colour, D, f, plan.distribution.has_shape ? df : zeros,
+                                product, layout ? texture_buffers->depth : zeros, planes, mean.data(), *fragments, p,
                                 gradients[i]);
           for (int c = 0; c < channels; ++c)
             plan.kernels.channel_gradient(r, kTileStride, *fragments, p, grad_planes[c], c < texture.channels ? values[c] : nullptr,
@@ -323,7 +294,7 @@ void depth_softmax_backward(const Screen<T>& s, const Attributes<T>& attributes,
       }
     }
     views.done(b, [&, texel_sums, b] {
-      for (const TexelSums<T>& sums : *texel_sums) sums.add_to(results.texels + set_offset(textures, s, b) * textured);
+      for (const TexelSums<T>& sums : *texel_sums) sums.add_to(results.texels + set_offset(textures, s.batch, b) * textured);
     });
   });
 }

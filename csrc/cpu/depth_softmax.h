@@ -2,32 +2,9 @@
 #pragma once
 #include "cpu/coverage_plan.h"
 #include "cpu/screen.h"
+#include "raster/softmax.h"
 
 namespace rndr {
-
-// Attributes (B, A, C) of the corners; corner k of face f reads attribute corners[3 f + k].
-template <class T>
-struct Attributes {
-  const T* values;
-  const int64_t* corners;
-  int count, channels;
-};
-
-// Textures that multiply the first `channels` attributes of the faces that have one: face f reads texture face_texture[f], none if -1.
-template <class T>
-struct TextureSet {
-  const T* uv;                  // (B, uv_count, 2); corner k of face f reads row uv_corners[3 f + k]
-  const int64_t* uv_corners;
-  int uv_count;
-  const T* slopes;              // (B, F, 6): see texture_footprint in raster/texture.h; not read for textures of one level
-  const T* texels;              // (sets, texel_count, channels); view b reads set b / (B / sets)
-  int sets;
-  long long texel_count;
-  int channels;
-  const int64_t* face_texture;  // (F,)
-  const int64_t* layouts;       // (count, 6): first texel, height, width, levels, nearest, repeat
-  int count;                    // 0: nothing above is read
-};
 
 struct SoftmaxSettings {
   double eps, near, far;

@@ -9,6 +9,7 @@
 #include "cpu/sort_kernels.h"
 #include "cpu/logic_table.h"
 #include "raster/coverage.h"
+#include "raster/softmax.h"
 
 namespace rndr {
 
@@ -77,13 +78,6 @@ struct GeometryKernels {
   void (*nearest_segment)(const PixelSegments<T>&, int index, const Rect&, int stride, T* distance2, int* nearest);
 };
 
-// Depth softmax: weight of a fragment ~ coverage exp(nearness / gamma), nearness = (far - depth) / (far - near).
-template <class T>
-struct ColourParams {
-  T inverse_gamma, background_nearness, far, inverse_range;
-  bool perspective;  // barycentrics and depth are perspective-correct; else linear on the screen
-};
-
 // A fragment: weights b of the three corners, and its nearness.
 template <class T>
 struct FragmentBuffers {
@@ -101,17 +95,6 @@ struct ColourGradient {
 template <class T>
 struct SoftmaxPlanes {
   T *nearest, *sum;
-};
-
-// The texture of one face, and its coordinates at the corners. slope: see texture_footprint in raster/texture.h.
-template <class T>
-struct FaceTexture {
-  int height, width, levels;
-  bool nearest, repeat;
-  const T* texels;  // the pyramid, channels interleaved
-  int channels;
-  T u[3], v[3];
-  const T* slope;
 };
 
 // What a texture adds to a fragment's backward pass, per pixel: the loss's derivatives in u, v, level of detail and depth, over the
