@@ -4,6 +4,8 @@
 #include "cuda/barycentrics.h"
 #include "cuda/face_coverage.h"
 #include "cuda/interpolate.h"
+#include "cuda/logic_layers.h"
+#include "cuda/logic_program.h"
 #include "cuda/outline_coverage.h"
 #include "cuda/rasterize.h"
 #include "cuda/texture.h"
@@ -179,6 +181,62 @@ void bind_antialias(nb::module_& m) {
   });
 }
 
+#define RNDR_LOGIC_LAYER_ARGS                                                                                                  \
+  int layer, int batch, int inputs, int neurons, int columns, Address a, Address b, Address coefficients, bool is_double, Address x
+#define RNDR_LOGIC_LAYER(T) \
+  LogicLayerOnDevice<T> { layer, batch, inputs, neurons, columns, at<const int32_t>(a), at<const int32_t>(b), at<const T>(coefficients) }
+
+void bind_logic_layers(nb::module_& m) {
+  m.def("logic_layer_forward", [](RNDR_LOGIC_LAYER_ARGS, Address y, RNDR_CONTEXT) {
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      logic_layer_forward<T>(RNDR_LOGIC_LAYER(T), at<const T>(x), at<T>(y), RNDR_STATUS, RNDR_STREAM);
+    });
+  });
+  m.def("logic_layer_backward", [](RNDR_LOGIC_LAYER_ARGS, Address reader, Address start, Address grad, Address grad_x,
+                                   Address grad_coefficients, RNDR_CONTEXT) {
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      logic_layer_backward<T>(RNDR_LOGIC_LAYER(T), at<const T>(x), {at<const int64_t>(reader), at<const int64_t>(start)}, at<const T>(grad),
+                              at<T>(grad_x), at<T>(grad_coefficients), RNDR_STREAM);
+    });
+    (void)status;
+  });
+  m.def("logic_coefficients_forward", [](int neurons, Address z, double temperature, bool is_double, Address c, RNDR_CONTEXT) {
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      logic_coefficients_forward<T>(neurons, at<const T>(z), T(1 / temperature), at<T>(c), RNDR_STREAM);
+    });
+    (void)status;
+  });
+  m.def("logic_coefficients_backward", [](int neurons, Address z, double temperature, bool is_double, Address grad, Address grad_z,
+                                          RNDR_CONTEXT) {
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      logic_coefficients_backward<T>(neurons, at<const T>(z), T(1 / temperature), at<const T>(grad), at<T>(grad_z), RNDR_STREAM);
+    });
+    (void)status;
+  });
+}
+
+void bind_logic_program(nb::module_& m) {
+  m.def("pack_bits", [](Address bytes, int64_t samples, int signals, Address words, RNDR_CONTEXT) {
+    pack_bits(at<const uint8_t>(bytes), samples, signals, at<uint64_t>(words), RNDR_STREAM);
+    (void)status;
+  });
+  m.def("logic_program_run", [](int gate, int count, Address a, Address b, int64_t words, Address slots, Address out, RNDR_CONTEXT) {
+    logic_program_run(gate, count, at<const int32_t>(a), at<const int32_t>(b), words, at<const uint64_t>(slots), at<uint64_t>(out),
+                      RNDR_STREAM);
+    (void)status;
+  });
+  m.def("logic_program_sum", [](int groups, Address outputs, Address group_starts, Address offsets, Address slots, int64_t samples,
+                                Address counts, RNDR_CONTEXT) {
+    logic_program_sum(groups, at<const int32_t>(outputs), at<const int32_t>(group_starts), at<const int64_t>(offsets),
+                      at<const uint64_t>(slots), samples, at<int32_t>(counts), RNDR_STREAM);
+    (void)status;
+  });
+}
+
 }  // namespace
 
 NB_MODULE(RNDR_MODULE, m) {
@@ -189,4 +247,6 @@ NB_MODULE(RNDR_MODULE, m) {
   bind_interpolate(m);
   bind_texture(m);
   bind_antialias(m);
+  bind_logic_layers(m);
+  bind_logic_program(m);
 }
