@@ -102,13 +102,16 @@ class Logic:
         if self.task in ("mnist", "mnist_tree"):
             encoding = Thermometer.fixed(0.0, 255.0, levels=self.levels, dim=-3)
             loaded = {"train": load_mnist(self.data, "train"), "test": load_mnist(self.data, "test")}
-            parts = {name: [encoding.discrete(x[:, None]) for x in images.split(EVALUATED)] for name, (images, _) in loaded.items()}
+            parts = {
+                name: [encoding.discrete(x[:, None]) for x in images.split(EVALUATED)]
+                for name, (images, _) in loaded.items()
+            }
             return {name: (torch.cat(parts[name]), labels) for name, (_, labels) in loaded.items()}
         problem = int(self.task[-1])
         return {"train": load_monks(self.data, problem, "train"), "test": load_monks(self.data, problem, "test")}
 
     def model(self) -> LogicNet:
-        bits, labels = self.splits["train"]
+        bits, _labels = self.splits["train"]
         classes = 10 if self.task.startswith("mnist") else 2
         if self.task == "mnist_tree":
             return logic_tree_net(self.width, tau=self.tau, channels=self.levels, parametrisation=self.parametrisation)

@@ -23,8 +23,9 @@ from renderer.logic.schedule import schedule
 from renderer.scene.errors import DataError
 
 FORMAT = 1  # of saved files
-# A block's slots should stay in the second-level cache; narrower words cost more per sample. See tests/bench/logic.py.
-CACHE_BYTES = 2 << 20
+# Wider words cost less per sample even where the slots leave the second-level cache; tests/bench/logic.py measured up to
+# half of these bytes.
+CACHE_BYTES = 8 << 20
 WORDS = (8, 4, 2, 1)  # of 64 samples, that the kernels have
 
 
@@ -88,7 +89,7 @@ class BitProgram:
         return counts if self.netlist.groups else counts.bool()
 
     def block_words(self, samples: int) -> int:
-        """Words of 64 samples that are computed at a time: as wide as the slots fit the cache, and samples are there."""
+        """Words of 64 samples that are computed at a time: the widest that fit the cache and have samples."""
         fitting = (w for w in WORDS if self.slots * 8 * w <= CACHE_BYTES and 32 * w < samples)
         return next(fitting, 1)
 
@@ -108,9 +109,7 @@ class BitProgram:
         n = self.netlist
         header = {"format": FORMAT, "inputs": n.inputs, "groups": n.groups, "tau": n.tau, "beta": n.beta}
         with open(path, "wb") as file:
-            np.savez_compressed(
-                file, header=np.array(json.dumps(header)), kind=n.kind, a=n.a, b=n.b, outputs=n.outputs
-            )
+            np.savez_compressed(file, header=np.array(json.dumps(header)), kind=n.kind, a=n.a, b=n.b, outputs=n.outputs)
 
     @classmethod
     def load(cls, path: str | Path) -> BitProgram:
@@ -123,7 +122,9 @@ class BitProgram:
                 raise DataError(f"{path}: expected a program of format {FORMAT}, got {header['format']}")
             netlist = Netlist(
                 int(header["inputs"]),
-                *(arrays[name].astype(dtype) for name, dtype in (("kind", np.int8), ("a", np.int32), ("b", np.int32))),
+                arrays["kind"].astype(np.int8),
+                arrays["a"].astype(np.int32),
+                arrays["b"].astype(np.int32),
                 arrays["outputs"].astype(np.int64),
                 int(header["groups"]),
                 float(header["tau"]),

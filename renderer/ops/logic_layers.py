@@ -7,8 +7,6 @@ while a tile of samples is in the cache.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor
 
@@ -112,7 +110,9 @@ def _backward_cuda(
         # By feature, the places in (neuron, a or b) that read it, in order: sums come out the same every time.
         features = pair.T.flatten()
         reader = features.argsort(stable=True)
-        start = torch.searchsorted(features[reader], torch.arange(before.shape[1] + 1, device=x.device, dtype=torch.int32))
+        start = torch.searchsorted(
+            features[reader], torch.arange(before.shape[1] + 1, device=x.device, dtype=torch.int32)
+        )
         grad_before = before.new_empty(before.shape)
         grad_c = before.new_empty(before.shape[0], pair.shape[1], 4)
         tensors = (reader, start, grad, grad_before, grad_c)

@@ -1,4 +1,4 @@
-"""Bit-packed logic programs, and packing: `renderer::logic_program` and `renderer::pack_bits`; they have no gradients."""
+"""Bit-packed logic programs, and packing: `renderer::logic_program`, `renderer::pack_bits`; without gradients."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def test_sums_in_a_fixed_order(emulated: None, op: str) -> None:
 def test_an_index_out_of_range_is_one_line(emulated: None) -> None:
     x, c, indices, widths, groups = arguments("logic_layers", 1)
     indices[1, 8] = 6
-    with pytest.raises(ValueError, match="indices: expected 0 to 5 in layer 1, got 6$"):
+    with pytest.raises(ValueError, match=r"indices: expected 0 to 5 in layer 1, got 6$"):
         torch.ops.renderer.logic_layers(x, c, indices, widths, groups)
 
 
