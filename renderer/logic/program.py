@@ -23,8 +23,8 @@ from renderer.logic.schedule import schedule
 from renderer.scene.errors import DataError
 
 FORMAT = 1  # of saved files
-# Wider words cost less per sample even where the slots leave the second-level cache; tests/bench/logic.py measured up to
-# half of these bytes.
+# Wider words cost less per sample even where the slots leave the second-level cache: tests/bench/logic.py has measured
+# up to half of these bytes.
 CACHE_BYTES = 8 << 20
 WORDS = (8, 4, 2, 1)  # of 64 samples, that the kernels have
 
