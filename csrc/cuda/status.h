@@ -14,6 +14,7 @@ enum class Error : int64_t {
   kUv,              // bits of the coordinate as double
   kScale,           // bits of the scale as double
   kGamma,           // bits of gamma as double
+  kLogicIndex,      // index, features of the layer before, layer
 };
 
 using Status = int64_t*;  // error, then up to three numbers

@@ -19,8 +19,8 @@ COLUMNS = (
 )
 CATEGORIES = ("workclass", "marital-status", "occupation", "relationship", "race", "sex", "native-country")
 
-# Thresholds x > t. education-num, the years, replaces the names of the degrees, which say the same; fnlwgt, the number of
-# people that a row stands for, says nothing about the person. Gains and losses are 0 for nine of ten.
+# Thresholds x > t. education-num, the years, replaces the names of the degrees, which say the same; fnlwgt, the number
+# of people that a row stands for, says nothing about the person. Gains and losses are 0 for nine of ten.
 THRESHOLDS: dict[str, tuple[float, ...]] = {
     "age": (19, 21, 23, 25, 27, 29, 31, 33, 35, 37, 39, 41, 43, 45, 48, 51, 54, 57, 61, 65, 70),
     "education-num": tuple(range(1, 16)),
@@ -33,7 +33,7 @@ Table = tuple[Bool[Tensor, "N bits"], Int[Tensor, " N"]]
 
 
 def load_adult(folder: str | Path) -> dict[str, Table]:
-    """"train" and "test": bits of the numbers and of the categories that the training file has, and the classes (1: more).
+    """ "train" and "test": bits of the numbers and of the categories of the training file, and the classes (1: more).
 
     As published results have it, rows with an unknown value ("?") are left out: 30,162 and 15,060 remain. Raises
     DataError, one line naming the file, when one is missing or not of the form expected.

@@ -1,4 +1,4 @@
-"""Breast cancer recurrence, nine categories of 286 patients (Ljubljana Oncology Institute, Zwitter and Soklic, 1988)."""
+"""Breast cancer recurrence: nine categories of 286 patients (Ljubljana Oncology Institute, Zwitter, Soklic, 1988)."""
 
 from __future__ import annotations
 

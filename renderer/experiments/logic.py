@@ -17,6 +17,7 @@ from renderer.experiments.mnist import load_mnist
 from renderer.experiments.monks import load_monks
 from renderer.logic import LogicNet, Thermometer, accuracy, dense_net, logic_tree_net
 from renderer.train.experiment import share
+from renderer.train.schedule import cosine_decay
 
 Task = Literal["monk1", "monk2", "monk3", "adult", "breast_cancer", "mnist", "mnist_tree"]
 
@@ -41,9 +42,9 @@ RECIPES: dict[str, Recipe] = {
     "monk2": _MONK,
     "monk3": _MONK,
     "adult": Recipe(steps=6_000, width=256, depth=5, tau=10.0),
-    "breast_cancer": Recipe(steps=1_000, width=128, depth=5, tau=10.0),
-    "mnist": Recipe(steps=40_000, width=8_000, depth=6, tau=30.0),
-    "mnist_tree": Recipe(steps=10_000, width=16, depth=3, tau=20.0),
+    "breast_cancer": Recipe(steps=150, width=128, depth=5, tau=10.0),
+    "mnist": Recipe(steps=9_000, width=8_000, depth=6, tau=10.0, lr=0.03, batch_size=128),
+    "mnist_tree": Recipe(steps=3_000, width=16, depth=3, tau=10.0, lr=0.03, batch_size=64),
 }
 
 
@@ -67,7 +68,9 @@ class Logic:
     tau: float = 0.0
     """Scores are counts of set outputs over this."""
     lr: float = 0.0
-    """Step size of Adam."""
+    """Step size of Adam at the beginning."""
+    decay: bool = True
+    """Let the step size fall to 0 along half a cosine."""
     batch_size: int = 0
     """Samples in a step, over all processes."""
     weight_decay: float = 0.0
@@ -102,13 +105,16 @@ class Logic:
         if self.task in ("mnist", "mnist_tree"):
             encoding = Thermometer.fixed(0.0, 255.0, levels=self.levels, dim=-3)
             loaded = {"train": load_mnist(self.data, "train"), "test": load_mnist(self.data, "test")}
-            parts = {name: [encoding.discrete(x[:, None]) for x in images.split(EVALUATED)] for name, (images, _) in loaded.items()}
+            parts = {
+                name: [encoding.discrete(x[:, None]) for x in images.split(EVALUATED)]
+                for name, (images, _) in loaded.items()
+            }
             return {name: (torch.cat(parts[name]), labels) for name, (_, labels) in loaded.items()}
         problem = int(self.task[-1])
         return {"train": load_monks(self.data, problem, "train"), "test": load_monks(self.data, problem, "test")}
 
     def model(self) -> LogicNet:
-        bits, labels = self.splits["train"]
+        bits, _labels = self.splits["train"]
         classes = 10 if self.task.startswith("mnist") else 2
         if self.task == "mnist_tree":
             return logic_tree_net(self.width, tau=self.tau, channels=self.levels, parametrisation=self.parametrisation)
@@ -124,7 +130,8 @@ class Logic:
         )
 
     def optimiser(self, model: nn.Module) -> torch.optim.Optimizer:
-        return torch.optim.AdamW(model.parameters(), lr=self.lr, weight_decay=self.weight_decay, fused=True)
+        adam = torch.optim.AdamW(model.parameters(), lr=self.lr, weight_decay=self.weight_decay, fused=True)
+        return cosine_decay(adam, self.steps) if self.decay else adam
 
     def batch(self, step: int, rank: int, world: int) -> tuple[Tensor, Tensor]:
         bits, labels = self.splits["train"]

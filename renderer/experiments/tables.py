@@ -47,10 +47,12 @@ def read_numbers(path: str | Path, name: str, texts: Iterable[str]) -> Tensor:
 
 
 def read_categories(path: str | Path, name: str, texts: Iterable[str], values: Sequence[str]) -> Tensor:
-    """A column of categories as their places in `values`, int64; DataError naming the file and the column for others."""
+    """A column of categories as their places in `values`, int64; DataError naming file and column for others."""
     places = {value: i for i, value in enumerate(values)}
     column = list(texts)
     numbers = [places.get(text, -1) for text in column]
     if -1 in numbers:
-        raise DataError(f"{path}: column {name}: expected one of {', '.join(values)}, got {column[numbers.index(-1)]!r}")
+        raise DataError(
+            f"{path}: column {name}: expected one of {', '.join(values)}, got {column[numbers.index(-1)]!r}"
+        )
     return torch.from_numpy(np.array(numbers, np.int64))

@@ -1,6 +1,6 @@
 """Differentiable networks of logic gates, compiled to programs that run on bits.
 
-    net = LogicNet(LogicLayer(784, 8_000, residual=True), LogicLayer(8_000, 8_000, residual=True), GroupSum(10, tau=30.0))
+    net = dense_net(784, 8_000, 6, 10, tau=20.0) # six layers of 8,000 neurons, ten classes
     net(images)                                  # relaxed: differentiable scores
     program = net.compile()                      # discrete: counts of set bits, millions of samples a second
     program(images > 0.5).argmax(-1)

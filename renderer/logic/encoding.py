@@ -122,7 +122,9 @@ class Thermometer(Encoding):
     def quantile(cls, data: Float[Tensor, "samples features"], *, levels: int) -> Thermometer:
         """Thresholds at the quantiles 1/(levels + 1), 2/(levels + 1), … of each feature of the training data."""
         if data.ndim != 2 or len(data) == 0 or levels < 1:
-            raise ValueError(f"data, levels: expected (samples, features) and levels >= 1, got {tuple(data.shape)}, {levels}")
+            raise ValueError(
+                f"data, levels: expected (samples, features) and levels >= 1, got {tuple(data.shape)}, {levels}"
+            )
         steps = torch.arange(1, levels + 1, dtype=data.dtype) / (levels + 1)
         return cls(torch.quantile(data, steps, dim=0).T.contiguous())
 

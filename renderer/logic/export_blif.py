@@ -58,7 +58,7 @@ def _adders(group: int, terms: list[str], bits: int) -> Iterator[str]:
     for d in range(bits):
         carries = []
         while len(terms) > 1:
-            three = (terms + ["false"])[:3]
+            three = ([*terms, "false"])[:3]
             terms = terms[3:] if len(terms) > 2 else []
             total, carry = f"s{group}_{made}", f"c{group}_{made}"
             made += 1

@@ -95,7 +95,9 @@ class LogicLayer(nn.Module):
     def lower(self, builder: Builder, signals: np.ndarray, rule: Rule = "argmax") -> np.ndarray:
         """Add the discrete gates to a netlist: literals (in_features,) to (out_features,)."""
         if signals.shape != (self.in_features,):
-            raise ValueError(f"compile: LogicLayer expects {self.in_features} signals, the layer before has {signals.shape}")
+            raise ValueError(
+                f"compile: LogicLayer expects {self.in_features} signals, the layer before has {signals.shape}"
+            )
         a, b = self.indices.cpu().numpy()
         return builder.add(self.gates(rule).cpu().numpy(), signals[a], signals[b])
 

@@ -7,6 +7,7 @@ left to whoever reads it.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -38,7 +39,9 @@ class Netlist:
         if self.inputs < 1 or len(self.outputs) < 1:
             raise ValueError(f"netlist: expected inputs and outputs, got {self.inputs} and {len(self.outputs)}")
         if not (len(self.a) == len(self.b) == len(self.kind)):
-            raise ValueError(f"netlist: expected equally many kind, a and b, got {len(self.kind)}, {len(self.a)}, {len(self.b)}")
+            raise ValueError(
+                f"netlist: expected equally many kind, a and b, got {len(self.kind)}, {len(self.a)}, {len(self.b)}"
+            )
         for operand in (self.a, self.b):
             if len(own) and (operand.min() < 1 or (operand >= own).any()):
                 raise ValueError("netlist: expected gates that read inputs or earlier gates, got others")
@@ -74,7 +77,7 @@ class Netlist:
         needed[self.outputs >> 1] = True
         order = np.argsort(level[first:], kind="stable")
         bounds = np.searchsorted(level[first:][order], np.arange(1, level.max(initial=0) + 2))
-        for begin, end in reversed(list(zip(bounds[:-1], bounds[1:], strict=True))):
+        for begin, end in reversed(list(itertools.pairwise(bounds))):
             gates = order[begin:end]
             gates = gates[needed[first + gates]]
             needed[self.a[gates]] = True

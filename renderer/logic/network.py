@@ -70,7 +70,7 @@ class LogicNet(nn.Module):
         return run_layers(dense, x) if dense else x
 
     def encode(self, x: Tensor) -> Tensor:
-        """The bits that the compiled program takes: what the encodings at the beginning make of data, flat: (N, bits)."""
+        """The bits that the compiled program takes: what the encodings at the beginning make of data, (N, bits)."""
         for layer in self.layers:
             if not isinstance(layer, Encoding):
                 break
@@ -79,7 +79,7 @@ class LogicNet(nn.Module):
         return x.flatten(1)
 
     def discrete(self, x: Tensor, *, rule: Rule = "argmax") -> Tensor:
-        """The network of discrete gates, layer by layer in plain PyTorch: scores in float32, or bits without GroupSum."""
+        """The network of discrete gates, layer by layer in plain PyTorch: float32 scores, or bits without GroupSum."""
         for layer in self.layers:
             if isinstance(layer, Encoding | GroupSum):
                 x = layer.discrete(x)
@@ -105,7 +105,7 @@ class LogicNet(nn.Module):
                 raise ValueError(f"input_shape: expected (C, H, W), as {type(first).__name__} comes first, got None")
             input_shape = (first.in_features,)
         builder = Builder(int(np.prod(input_shape)))
-        signals = builder.input_literals().reshape(tuple(input_shape))
+        signals: np.ndarray = builder.input_literals().reshape(tuple(input_shape))
         groups, tau, beta = 0, 1.0, 0.0
         for layer in gates:
             if isinstance(layer, GroupSum):

@@ -3,8 +3,8 @@
 Each parametrisation turns weights (out, width) into the coefficients (out, 4) of the relaxed gates, and into discrete
 gates. Adding one is adding a class here.
 
-Petersen et al. 2022 (op16); Rüttgers et al., "Light Differentiable Logic Gate Networks", 2025 (iwp, input-wise: the four
-truth-table entries are the parameters); Jang et al., "Categorical Reparameterization with Gumbel-Softmax", 2017.
+Petersen et al. 2022 (op16); "Light Differentiable Logic Gate Networks", arXiv 2510.03250, 2025 (iwp, input-wise: the
+four truth-table entries are the parameters); Jang et al., "Categorical Reparameterization with Gumbel-Softmax", 2017.
 """
 
 from __future__ import annotations
@@ -56,8 +56,7 @@ class Parametrisation(abc.ABC):
 
     @abc.abstractmethod
     def gates(self, weight: Float[Tensor, "neurons width"], rule: Rule) -> UInt8[Tensor, "neurons"]:
-        """Discrete gates: the likeliest one ("argmax", the first of equals), or the one whose truth table is the relaxed
-        one rounded ("rounding", ½ to 0)."""
+        """Discrete gates: the likeliest ("argmax", first of equals), or the truth table rounded ("rounding", ½ to 0)."""
 
 
 def _ids(bits: Tensor) -> Tensor:
@@ -116,7 +115,7 @@ class Gumbel(Op16):
 
 
 class GumbelStraightThrough(Gumbel):
-    """A gate sampled from softmax(z) forward while training, the likeliest one otherwise; the gradient of Gumbel-softmax."""
+    """A gate sampled from softmax(z) forward in training, else the likeliest one; the gradient of Gumbel-softmax."""
 
     name = "gumbel_straight_through"
 
@@ -128,7 +127,7 @@ class GumbelStraightThrough(Gumbel):
 
 
 class InputWise(Parametrisation):
-    """w = sigmoid(z / temperature): four parameters, one for each entry of the truth table; the same functions as op16."""
+    """w = sigmoid(z / temperature): a parameter for each entry of the truth table; the same functions as op16."""
 
     name = "iwp"
     width = 4

@@ -15,7 +15,7 @@ _OR = 7  # the gate's id
 
 
 class OrPool2d(nn.Module):
-    """The or of each window of kernel_size × kernel_size pixels; (N, C, H, W) to (N, C, H / kernel_size, W / kernel_size).
+    """The or of each window of k × k pixels, k = kernel_size; (N, C, H, W) to (N, C, H / k, W / k).
 
     Relaxed by a T-conorm, "max" unless another one is given; discretely the same for all. H and W must be multiples of
     kernel_size.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Literal
 
 import torch
@@ -101,7 +102,7 @@ def logic_tree_net(
         nn.Flatten(),
         *(
             LogicLayer(n, m, parametrisation=parametrisation, residual=True, generator=generator)
-            for n, m in zip(widths[:-1], widths[1:], strict=True)
+            for n, m in itertools.pairwise(widths)
         ),
         GroupSum(classes, tau),
     )

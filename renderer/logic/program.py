@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int64, Shaped
 from torch import Tensor
 
-from renderer import _C
+import renderer.ops.logic_program  # noqa: F401  registers the op
 from renderer.logic.bits import check_words
 from renderer.logic.export_blif import to_blif
 from renderer.logic.export_c import to_c
@@ -20,12 +20,12 @@ from renderer.logic.export_json import to_json
 from renderer.logic.export_verilog import to_verilog
 from renderer.logic.netlist import Netlist
 from renderer.logic.schedule import schedule
-from renderer.ops import native
 from renderer.scene.errors import DataError
 
 FORMAT = 1  # of saved files
-# A block's slots should stay in the second-level cache; narrower words cost more per sample. See tests/bench/logic.py.
-CACHE_BYTES = 2 << 20
+# Wider words cost less per sample even where the slots leave the second-level cache: tests/bench/logic.py has measured
+# up to half of these bytes.
+CACHE_BYTES = 8 << 20
 WORDS = (8, 4, 2, 1)  # of 64 samples, that the kernels have
 
 
@@ -33,7 +33,8 @@ class BitProgram:
     """A compiled network: `LogicNet.compile()` makes it, `load` reads it.
 
     Called on bits it returns the counts of set outputs per class, int32 (samples, classes), or the output bits
-    themselves if the network has no GroupSum. Any number of samples, `torch.get_num_threads()` threads, on the CPU.
+    themselves if the network has no GroupSum. Any number of samples, where these lie: on the CPU with
+    `torch.get_num_threads()` threads, or on a GPU.
 
     >>> program = net.compile()
     >>> program(images > 0.5).argmax(-1)
@@ -43,7 +44,9 @@ class BitProgram:
         self.netlist = netlist
         s = schedule(netlist)
         self.slots = s.slots
-        self._arrays = [torch.from_numpy(x) for x in (s.runs, s.a, s.b, s.outputs, s.group_starts, s.offsets)]
+        self._runs = torch.from_numpy(s.runs)
+        tables = tuple(torch.from_numpy(x) for x in (s.a, s.b, s.outputs, s.group_starts, s.offsets))
+        self._tables = {torch.device("cpu"): tables}
 
     @property
     def inputs(self) -> int:
@@ -71,29 +74,22 @@ class BitProgram:
             if x.shape[0] != self.inputs:
                 raise ValueError(f"x: expected ({self.inputs}, words) of packed bits, got {tuple(x.shape)}")
         else:
-            if x.dtype != torch.bool or x.device.type != "cpu":
-                raise TypeError(f"x: expected bool, or packed int64, on the CPU, got {x.dtype} on {x.device}")
+            if x.dtype != torch.bool:
+                raise TypeError(f"x: expected bool, or packed int64, got {x.dtype}")
             if x.ndim != 2 or x.shape[1] != self.inputs:
                 raise ValueError(f"x: expected (samples, {self.inputs}), got {tuple(x.shape)}")
             if samples is not None:
                 raise ValueError(f"samples: expected None for bits that are not packed, got {samples}")
         count = x.shape[0] if samples is None else samples
-        counts = self._run(x.contiguous(), count)
+        if x.device not in self._tables:
+            self._tables[x.device] = tuple(t.to(x.device) for t in self._tables[torch.device("cpu")])
+        counts = torch.ops.renderer.logic_program(
+            x, count, self.slots, self.block_words(count), self._runs, *self._tables[x.device]
+        )
         return counts if self.netlist.groups else counts.bool()
 
-    def _run(self, x: Tensor, samples: int) -> Tensor:
-        counts = torch.empty(samples, self.outputs, dtype=torch.int32)
-        runs, a, b, outputs, group_starts, offsets = (t.data_ptr() for t in self._arrays)
-        packed = x.dtype == torch.int64
-        _C.logic_program_counts(
-            *(self.inputs, self.slots, len(self._arrays[0]), self.outputs, runs, a, b, outputs, group_starts, offsets),
-            *(0 if packed else x.data_ptr(), x.data_ptr() if packed else 0, samples, self.block_words(samples)),
-            *(native.SIMD_LEVEL, native.threads(), counts.data_ptr()),
-        )
-        return counts
-
     def block_words(self, samples: int) -> int:
-        """Words of 64 samples that are computed at a time: as wide as the slots fit the cache, and samples are there."""
+        """Words of 64 samples that are computed at a time: the widest that fit the cache and have samples."""
         fitting = (w for w in WORDS if self.slots * 8 * w <= CACHE_BYTES and 32 * w < samples)
         return next(fitting, 1)
 
@@ -113,9 +109,7 @@ class BitProgram:
         n = self.netlist
         header = {"format": FORMAT, "inputs": n.inputs, "groups": n.groups, "tau": n.tau, "beta": n.beta}
         with open(path, "wb") as file:
-            np.savez_compressed(
-                file, header=np.array(json.dumps(header)), kind=n.kind, a=n.a, b=n.b, outputs=n.outputs
-            )
+            np.savez_compressed(file, header=np.array(json.dumps(header)), kind=n.kind, a=n.a, b=n.b, outputs=n.outputs)
 
     @classmethod
     def load(cls, path: str | Path) -> BitProgram:
@@ -128,7 +122,9 @@ class BitProgram:
                 raise DataError(f"{path}: expected a program of format {FORMAT}, got {header['format']}")
             netlist = Netlist(
                 int(header["inputs"]),
-                *(arrays[name].astype(dtype) for name, dtype in (("kind", np.int8), ("a", np.int32), ("b", np.int32))),
+                arrays["kind"].astype(np.int8),
+                arrays["a"].astype(np.int32),
+                arrays["b"].astype(np.int32),
                 arrays["outputs"].astype(np.int64),
                 int(header["groups"]),
                 float(header["tau"]),

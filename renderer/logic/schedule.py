@@ -6,6 +6,7 @@ which are free again after that level, and each kind within it one loop.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,7 +68,7 @@ def _allocate(inputs: int, key: np.ndarray, parts: np.ndarray) -> tuple[np.ndarr
     free: list[tuple[int, int]] = []  # (first, count), in order
     used: list[tuple[int, int, int]] = []  # (last level that reads it, first, count)
     starts, slots, now = [], inputs, 0
-    for begin, end in zip(parts[:-1], parts[1:], strict=True):
+    for begin, end in itertools.pairwise(parts):
         level, last = int(key[begin, 0]), int(key[begin, 1])
         if level != now:
             free = _join(free + [(at, n) for until, at, n in used if until < level])

@@ -160,6 +160,7 @@ _SENTENCES: tuple[Callable[[int, int, int], str], ...] = (
     lambda bits, *_: f"uv: expected finite coordinates of size at most 1e9, got {_number(bits)}",
     lambda bits, *_: f"distribution: scale must be positive and finite, got {_number(bits)}",
     lambda bits, *_: f"gamma: must be positive and finite, got {_number(bits)}",
+    lambda index, count, layer: f"indices: expected 0 to {count - 1} in layer {layer}, got {index}",
 )
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from renderer import _C
-from renderer.ops import native
+from renderer.ops import cuda, native
 from renderer.ops.native_function import OpSpec, register
 
 native.LIBRARY.define("logic_coefficients(Tensor logits, float temperature) -> Tensor")
@@ -18,24 +18,42 @@ def _arguments(logits: Tensor, temperature: float) -> tuple:
         raise ValueError(
             f"logits: expected (neurons, 16) in float32 or float64, got {tuple(logits.shape)} in {logits.dtype}"
         )
-    double = logits.dtype == torch.float64
-    return logits.shape[0], logits.data_ptr(), temperature, double, native.SIMD_LEVEL, native.threads()
+    return logits.shape[0], logits.data_ptr(), temperature, logits.dtype == torch.float64
 
 
-@torch.library.impl(native.LIBRARY, "logic_coefficients", "CPU")
 def _forward(logits: Tensor, temperature: float) -> Tensor:
     (logits,) = native.contiguous(logits)
     out = logits.new_empty(logits.shape[0], 4)
-    _C.logic_coefficients_forward(*_arguments(logits, temperature), out.data_ptr())
+    arguments = (*_arguments(logits, temperature), native.SIMD_LEVEL, native.threads())
+    _C.logic_coefficients_forward(*arguments, out.data_ptr())
     return out
 
 
-@torch.library.impl(native.LIBRARY, "logic_coefficients_backward", "CPU")
 def _backward(grad: Tensor, logits: Tensor, temperature: float) -> Tensor:
     grad, logits = native.contiguous(grad, logits)
     grad_logits = logits.new_empty(logits.shape)
-    _C.logic_coefficients_backward(*_arguments(logits, temperature), grad.data_ptr(), grad_logits.data_ptr())
+    arguments = (*_arguments(logits, temperature), native.SIMD_LEVEL, native.threads())
+    _C.logic_coefficients_backward(*arguments, grad.data_ptr(), grad_logits.data_ptr())
     return grad_logits
+
+
+def _forward_cuda(logits: Tensor, temperature: float) -> Tensor:
+    (logits,) = native.contiguous(logits)
+    out = logits.new_empty(logits.shape[0], 4)
+    cuda.launch("logic_coefficients_forward", logits.device, *_arguments(logits, temperature), out.data_ptr())
+    return out
+
+
+def _backward_cuda(grad: Tensor, logits: Tensor, temperature: float) -> Tensor:
+    grad, logits = native.contiguous(grad, logits)
+    grad_logits = logits.new_empty(logits.shape)
+    results = (grad.data_ptr(), grad_logits.data_ptr())
+    cuda.launch("logic_coefficients_backward", logits.device, *_arguments(logits, temperature), *results)
+    return grad_logits
+
+
+cuda.implement("logic_coefficients", cpu=_forward, cuda=_forward_cuda)
+cuda.implement("logic_coefficients_backward", cpu=_backward, cuda=_backward_cuda)
 
 
 def _fake(logits: Tensor, temperature: float) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from renderer import _C
-from renderer.ops import native
+from renderer.ops import cuda, native
 from renderer.ops.native_function import OpSpec, register
 
 _TENSORS = "Tensor x, Tensor coefficients, Tensor indices"
@@ -46,7 +46,6 @@ def _arguments(x: Tensor, coefficients: Tensor, indices: Tensor, widths: Tensor,
     )
 
 
-@torch.library.impl(native.LIBRARY, "logic_layers", "CPU")
 def _forward(x: Tensor, coefficients: Tensor, indices: Tensor, widths: list[int], groups: int) -> Tensor:
     _check(x, coefficients, indices, widths, groups)
     coefficients, indices = native.contiguous(coefficients, indices)
@@ -56,7 +55,6 @@ def _forward(x: Tensor, coefficients: Tensor, indices: Tensor, widths: list[int]
     return out
 
 
-@torch.library.impl(native.LIBRARY, "logic_layers_backward", "CPU")
 def _backward(
     grad: Tensor, x: Tensor, coefficients: Tensor, indices: Tensor, widths: list[int], groups: int
 ) -> tuple[Tensor, Tensor]:
@@ -70,6 +68,62 @@ def _backward(
         *(grad.data_ptr(), *grad.stride(), grad_x.data_ptr(), grad_coefficients.data_ptr()),
     )
     return grad_x, grad_coefficients
+
+
+def _layers_cuda(
+    x: Tensor, coefficients: Tensor, indices: Tensor, widths: list[int]
+) -> tuple[list[tuple[tuple, Tensor, Tensor]], Tensor]:
+    """For each layer the leading arguments of its kernels, its input and its indices; and the last one's output."""
+    layers, start = [], 0
+    for layer, width in enumerate(widths):
+        pair, c = indices[:, start : start + width].contiguous(), coefficients[start : start + width]
+        batch, inputs, columns = x.shape
+        arguments = (
+            *(layer, batch, inputs, width, columns, pair[0].data_ptr(), pair[1].data_ptr(), c.data_ptr()),
+            *(x.dtype == torch.float64, x.data_ptr()),
+        )
+        layers.append((arguments, x, pair))
+        x = x.new_empty(batch, width, columns)
+        cuda.launch("logic_layer_forward", x.device, *arguments, x.data_ptr())
+        start += width
+    return layers, x
+
+
+def _forward_cuda(x: Tensor, coefficients: Tensor, indices: Tensor, widths: list[int], groups: int) -> Tensor:
+    _check(x, coefficients, indices, widths, groups)
+    x, coefficients, indices = native.contiguous(x, coefficients, indices)
+    _, out = _layers_cuda(x, coefficients, indices, widths)
+    return out.unflatten(1, (groups, -1)).sum(2) if groups else out
+
+
+def _backward_cuda(
+    grad: Tensor, x: Tensor, coefficients: Tensor, indices: Tensor, widths: list[int], groups: int
+) -> tuple[Tensor, Tensor]:
+    _check(x, coefficients, indices, widths, groups)
+    x, coefficients, indices = native.contiguous(x, coefficients, indices)
+    if groups:
+        grad = grad.repeat_interleave(widths[-1] // groups, 1)
+    grad = grad.contiguous()
+    gradients = []
+    layers, _ = _layers_cuda(x, coefficients, indices, widths)
+    for arguments, before, pair in reversed(layers):
+        # By feature, the places in (neuron, a or b) that read it, in order: sums come out the same every time.
+        features = pair.T.flatten()
+        reader = features.argsort(stable=True)
+        start = torch.searchsorted(
+            features[reader], torch.arange(before.shape[1] + 1, device=x.device, dtype=torch.int32)
+        )
+        grad_before = before.new_empty(before.shape)
+        grad_c = before.new_empty(before.shape[0], pair.shape[1], 4)
+        tensors = (reader, start, grad, grad_before, grad_c)
+        cuda.launch("logic_layer_backward", x.device, *arguments, *(t.data_ptr() for t in tensors))
+        gradients.append(grad_c)
+        grad = grad_before
+    return grad, torch.cat(gradients[::-1], 1)
+
+
+cuda.implement("logic_layers", cpu=_forward, cuda=_forward_cuda)
+cuda.implement("logic_layers_backward", cpu=_backward, cuda=_backward_cuda)
 
 
 def _fake(x: Tensor, coefficients: Tensor, indices: Tensor, widths: list[int], groups: int) -> Tensor:

@@ -15,7 +15,9 @@ from renderer.train.loop import fit
 from tests.experiments.test_mnist import write_mnist
 
 ROBOTS = list(itertools.product(*(range(1, n + 1) for n in SIZES)))
-PERSON = "39, State-gov, 77516, Bachelors, 13, Never-married, Adm-clerical, Not-in-family, White, Male, 2174, 0, 40, Cuba, "
+PERSON = (
+    "39, State-gov, 77516, Bachelors, 13, Never-married, Adm-clerical, Not-in-family, White, Male, 2174, 0, 40, Cuba, "
+)
 PATIENT = "no-recurrence-events,30-39,premeno,30-34,0-2,no,3,left,left_low,no"
 
 
@@ -78,7 +80,11 @@ def test_breast_cancer_has_one_bit_for_each_attribute(tmp_path: Path) -> None:
         ("adult.data", f"{PERSON}maybe\n", "adult.data: column class: expected one of <=50K, >50K, got 'maybe'"),
         ("adult.data", PERSON.replace("39", "old") + "<=50K\n", "adult.data: column age: expected numbers"),
         ("adult.data", PERSON.replace("Cuba", "?") + "<=50K\n", "adult.data: expected rows without unknown values"),
-        ("adult.test", PERSON.replace("Cuba", "Mars") + "<=50K.\n", "adult.test: column native-country: expected one of"),
+        (
+            "adult.test",
+            PERSON.replace("Cuba", "Mars") + "<=50K.\n",
+            "adult.test: column native-country: expected one of",
+        ),
         ("breast-cancer.data", PATIENT.replace("30-39", "30-38"), "breast-cancer.data: column age: expected one of"),
         ("breast-cancer.data", b"\xff\xfe", "breast-cancer.data: not a readable text file"),
     ],

@@ -25,7 +25,9 @@ def by_hand(layer: LogicConv2d, x: Tensor) -> Tensor:
     return torch.stack(rows, -2)
 
 
-@pytest.mark.parametrize(("channels", "kernel_size", "depth", "padding"), [(1, 3, 2, 0), (2, 3, 3, 1), (3, 1, 1, 0), (1, 2, 3, 1)])
+@pytest.mark.parametrize(
+    ("channels", "kernel_size", "depth", "padding"), [(1, 3, 2, 0), (2, 3, 3, 1), (3, 1, 1, 0), (1, 2, 3, 1)]
+)
 def test_trees_equal_windows_cut_out_one_by_one(channels: int, kernel_size: int, depth: int, padding: int) -> None:
     torch.manual_seed(0)
     layer = LogicConv2d(channels, 5, kernel_size, depth=depth, padding=padding, residual=False).double()
@@ -99,7 +101,10 @@ def test_pooling_is_max_unless_told_otherwise() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: LogicConv2d(1, 2, 3, depth=0), "in_channels, out_channels, kernel_size, depth, padding: expected at least"),
+        (
+            lambda: LogicConv2d(1, 2, 3, depth=0),
+            "in_channels, out_channels, kernel_size, depth, padding: expected at least",
+        ),
         (lambda: LogicConv2d(1, 2, 3, depth=1)(torch.rand(1, 2, 5, 5)), r"x: expected \(N, 1, H, W\)"),
         (lambda: LogicConv2d(1, 2, 5, depth=1)(torch.rand(1, 1, 4, 9)), "x: expected images of at least 5 pixels"),
         (lambda: OrPool2d(0), "kernel_size: expected at least 1, got 0"),

@@ -1,4 +1,4 @@
-"""Exports computed by other programs: gcc, Icarus Verilog and Yosys, which a test skips where they are not installed."""
+"""Exports computed by other programs: gcc, Icarus Verilog and Yosys; skipped where these are not installed."""
 
 from __future__ import annotations
 
@@ -153,9 +153,7 @@ module bench;
 endmodule
 """
     (verilog.parent / "bench.v").write_text(bench)
-    subprocess.run(
-        ["iverilog", "-g2005", "-o", "bench.vvp", "bench.v", verilog.name], cwd=verilog.parent, check=True
-    )
+    subprocess.run(["iverilog", "-g2005", "-o", "bench.vvp", "bench.v", verilog.name], cwd=verilog.parent, check=True)
     out = subprocess.run(["vvp", "-n", "bench.vvp"], cwd=verilog.parent, check=True, capture_output=True, text=True)
     rows = [line.split() for line in out.stdout.splitlines() if line and set(line) <= set("01 xz")]
     return torch.tensor([[int(value, 2) for value in row] for row in rows])

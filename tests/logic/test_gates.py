@@ -24,10 +24,22 @@ FAMILIES = [(name, p) for name in T_CONORMS for p in COPULAS.get(name, [None])]
 
 def python_gate(name: str, a: bool, b: bool) -> bool:
     names = {
-        **{"false": False, "true": True, "a": a, "b": b, "not a": not a, "not b": not b},
-        **{"a and b": a and b, "a and not b": a and not b, "not a and b": not a and b, "a xor b": a != b},
-        **{"a or b": a or b, "a nor b": not (a or b), "a xnor b": a == b, "a or not b": a or not b},
-        **{"not a or b": not a or b, "a nand b": not (a and b)},
+        "false": False,
+        "true": True,
+        "a": a,
+        "b": b,
+        "not a": not a,
+        "not b": not b,
+        "a and b": a and b,
+        "a and not b": a and not b,
+        "not a and b": not a and b,
+        "a xor b": a != b,
+        "a or b": a or b,
+        "a nor b": not (a or b),
+        "a xnor b": a == b,
+        "a or not b": a or not b,
+        "not a or b": not a or b,
+        "a nand b": not (a and b),
     }
     return names[name]
 
@@ -73,9 +85,7 @@ def test_every_gate_of_every_t_norm_is_a_probability_and_exact_on_bits(name: str
         torch.testing.assert_close(corners, truth_table(grid)[gate], rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize(
-    ("name", "p"), [("hamacher", 2.5), ("yager", 0.5), ("aczel_alsina", 0.9), ("dombi", 0.5)]
-)
+@pytest.mark.parametrize(("name", "p"), [("hamacher", 2.5), ("yager", 0.5), ("aczel_alsina", 0.9), ("dombi", 0.5)])
 def test_t_norms_under_which_gates_leave_the_unit_interval_are_refused(name: str, p: float) -> None:
     conorm = t_conorm(name, p)
     grid = torch.linspace(0, 1, 101, dtype=torch.float64)

@@ -59,7 +59,9 @@ def test_layers_that_cannot_be_fused_are_run_apart() -> None:
     torch.testing.assert_close(net(x), plain(x), rtol=1e-6, atol=1e-6)
     net(x).sum().backward()
     plain(x).sum().backward()
-    torch.testing.assert_close(net.gate_layers[0].weight.grad, 2 * plain.gate_layers[0].weight.grad, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(
+        net.gate_layers[0].weight.grad, 2 * plain.gate_layers[0].weight.grad, rtol=1e-5, atol=1e-6
+    )
     torch.testing.assert_close(net.gate_layers[2].weight.grad, plain.gate_layers[2].weight.grad, rtol=1e-5, atol=1e-6)
 
 

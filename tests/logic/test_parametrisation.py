@@ -114,7 +114,7 @@ def test_gumbel_is_op16_with_noise_while_training_only() -> None:
 
 
 def test_unknown_names_and_temperatures_are_refused() -> None:
-    with pytest.raises(ValueError, match="parametrisation: expected one of op16, .*, got 'op17'"):
+    with pytest.raises(ValueError, match=r"parametrisation: expected one of op16, .*, got 'op17'"):
         LogicLayer(2, 2, parametrisation="op17")
     with pytest.raises(ValueError, match="temperature: expected a number > 0, got 0"):
         LogicLayer(2, 2, temperature=0.0)

@@ -1,4 +1,4 @@
-"""The ops of the logic layers against plain PyTorch: values, gradients, second derivatives, transforms, levels, threads."""
+"""The ops of the logic layers against plain PyTorch: values, gradients, second derivatives, levels, threads."""
 
 from __future__ import annotations
 
