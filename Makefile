@@ -5,8 +5,12 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := $(shell find csrc -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name CMakeLists.txt)
 OUT ?= out/creature
+# ON or AUTO builds the CUDA kernels, too, for all architectures or those of RENDERER_CUDA_ARCHITECTURES: minutes, where nvcc is.
+export RENDERER_CUDA ?= OFF
+# The CUDA kernels run in the tests without a GPU: see csrc/support/cuda.h.
+EMULATION := -C cmake.define.RENDERER_CUDA_EMULATION=ON
 
-.PHONY: demo test test-all lint bench bench-reconstruct bench-strategies clean
+.PHONY: demo test test-all lint test-notebooks bench bench-reconstruct bench-sort bench-strategies clean
 
 demo: $(VENV)/.run
 	$(BIN)/renderer reconstruct scenes/creature --out $(OUT) --overwrite
@@ -17,12 +21,15 @@ test: $(VENV)/.dev
 test-all: $(VENV)/.dev
 	$(BIN)/python -m pytest
 
+test-notebooks: $(VENV)/.notebooks
+	$(BIN)/python -m pytest --nbmake notebooks
+
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(VENV)/.dev
+bench: $(VENV)/.bench
 	$(BIN)/python -m tests.bench.run
 
 bench-reconstruct: $(VENV)/.dev
@@ -32,6 +39,9 @@ bench-reconstruct: $(VENV)/.dev
 bench-strategies: $(VENV)/.dev
 	$(BIN)/python -m tests.bench.strategies $(DATA)
 
+bench-sort: $(VENV)/.dev
+	$(BIN)/python -m tests.bench.sort
+
 # What the command line needs.
 $(VENV)/.run: $(VENV)/.created pyproject.toml constraints.txt $(SOURCES)
 	$(PIP) install --constraint constraints.txt --editable '.[tasks]'
@@ -39,8 +49,18 @@ $(VENV)/.run: $(VENV)/.created pyproject.toml constraints.txt $(SOURCES)
 
 # ... and what developers need besides.
 $(VENV)/.dev: $(VENV)/.created pyproject.toml constraints.txt $(SOURCES)
-	$(PIP) install --constraint constraints.txt --editable '.[tasks,dev]'
+	$(PIP) install --constraint constraints.txt --editable '.[tasks,dev]' $(EMULATION)
 	touch $@ $(VENV)/.run
+
+# ... and the other renderers that benchmarks measure beside this one.
+$(VENV)/.bench: $(VENV)/.dev
+	$(PIP) install --constraint constraints.txt --editable '.[tasks,dev,bench]'
+	touch $@
+
+# ... and the notebooks.
+$(VENV)/.notebooks: $(VENV)/.dev
+	$(PIP) install --constraint constraints.txt --editable '.[tasks,dev,notebooks]'
+	touch $@
 
 $(VENV)/.created:
 	$(PYTHON) -c 'import sys; sys.exit("Python >= 3.10 needed, this is " + sys.version) if sys.version_info < (3, 10) else 0'

@@ -1,8 +1,6 @@
 // The only file that sees Python: raw addresses and sizes in, one line an op, in pipeline order.
-#include <nanobind/nanobind.h>
-#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
 
-#include <cstdint>
 #include <limits>
 
 #include "cpu/antialias.h"
@@ -16,29 +14,17 @@
 #include "cpu/sort_payload.h"
 #include "cpu/sort_values.h"
 #include "cpu/texture.h"
+#include "support/binding.h"
 
 namespace nb = nanobind;
 using namespace rndr;
 
 namespace {
 
-using Address = std::uintptr_t;
-
-template <class T>
-T* at(Address address) {
-  return reinterpret_cast<T*>(address);
-}
-
 // (vertices, faces, batch, vertex count, face count, height, width)
 template <class T>
 Screen<T> screen_of(Address vertices, Address faces, int batch, int vertex_count, int face_count, int height, int width) {
   return {at<const T>(vertices), at<const int64_t>(faces), batch, vertex_count, face_count, height, width};
-}
-
-// Calls body<float>() or body<double>().
-template <class Body>
-auto by_dtype(bool is_double, const Body& body) {
-  return is_double ? body(double{}) : body(float{});
 }
 
 #define RNDR_SCREEN_ARGS Address vertices, Address faces, int batch, int vertex_count, int face_count, int height, int width, bool is_double
@@ -99,29 +85,39 @@ void bind_outline_coverage(nb::module_& m) {
   Address attributes, Address corners, int count, int channels, double eps, double near, double far, bool perspective
 #define RNDR_ATTRIBUTES(T) \
   Attributes<T> { at<const T>(attributes), at<const int64_t>(corners), count, channels }
+#define RNDR_TEXTURE_SET_ARGS                                                                                                     \
+  Address uv, Address uv_corners, int uv_count, Address slopes, Address texels, int sets, long long texel_count, int texture_channels, \
+      Address face_texture, const std::vector<int64_t>&layouts
+#define RNDR_TEXTURES(T)                                                                                                              \
+  TextureSet<T> {                                                                                                                     \
+    at<const T>(uv), at<const int64_t>(uv_corners), uv_count, at<const T>(slopes), at<const T>(texels), sets, texel_count, texture_channels, \
+        at<const int64_t>(face_texture), layouts.data(), static_cast<int>(layouts.size() / 6)                                         \
+  }
 #define RNDR_SOFTMAX \
   SoftmaxSettings { eps, near, far, perspective }
 
 void bind_depth_softmax(nb::module_& m) {
-  m.def("depth_softmax_forward", [](RNDR_SCREEN_ARGS, RNDR_COVERAGE_ARGS, RNDR_SOFTMAX_ARGS, Address colour, Address background,
-                                    Address nearest, Address sum) {
+  m.def("depth_softmax_forward", [](RNDR_SCREEN_ARGS, RNDR_COVERAGE_ARGS, RNDR_SOFTMAX_ARGS, RNDR_TEXTURE_SET_ARGS, Address colour,
+                                    Address background, Address nearest, Address sum) {
     nb::gil_scoped_release released;
     by_dtype(is_double, [&](auto t) {
       using T = decltype(t);
-      depth_softmax_forward<T>(RNDR_SCREEN(T), RNDR_ATTRIBUTES(T), at<const T>(parameters), RNDR_SETTINGS, RNDR_SOFTMAX, at<T>(colour),
-                               at<T>(background), at<T>(nearest), at<T>(sum));
+      depth_softmax_forward<T>(RNDR_SCREEN(T), RNDR_ATTRIBUTES(T), RNDR_TEXTURES(T), at<const T>(parameters), RNDR_SETTINGS, RNDR_SOFTMAX,
+                               at<T>(colour), at<T>(background), at<T>(nearest), at<T>(sum));
     });
   });
-  m.def("depth_softmax_backward", [](RNDR_SCREEN_ARGS, RNDR_COVERAGE_ARGS, RNDR_SOFTMAX_ARGS, Address colour, Address background,
-                                     Address nearest, Address sum, Address grad_colour, Address grad_background,
-                                     Address grad_vertices, Address grad_attributes, Address grad_parameters) {
+  m.def("depth_softmax_backward", [](RNDR_SCREEN_ARGS, RNDR_COVERAGE_ARGS, RNDR_SOFTMAX_ARGS, RNDR_TEXTURE_SET_ARGS, Address colour,
+                                     Address background, Address nearest, Address sum, Address grad_colour, Address grad_background,
+                                     Address grad_vertices, Address grad_attributes, Address grad_parameters, Address grad_uv,
+                                     Address grad_slopes, Address grad_texels) {
     nb::gil_scoped_release released;
     by_dtype(is_double, [&](auto t) {
       using T = decltype(t);
-      depth_softmax_backward<T>(RNDR_SCREEN(T), RNDR_ATTRIBUTES(T), at<const T>(parameters), RNDR_SETTINGS, RNDR_SOFTMAX,
+      depth_softmax_backward<T>(RNDR_SCREEN(T), RNDR_ATTRIBUTES(T), RNDR_TEXTURES(T), at<const T>(parameters), RNDR_SETTINGS, RNDR_SOFTMAX,
                                 at<const T>(colour), at<const T>(background), at<const T>(nearest), at<const T>(sum),
-                                at<const T>(grad_colour), at<const T>(grad_background), at<T>(grad_vertices), at<T>(grad_attributes),
-                                at<T>(grad_parameters));
+                                at<const T>(grad_colour), at<const T>(grad_background),
+                                {at<T>(grad_vertices), at<T>(grad_attributes), at<T>(grad_parameters), at<T>(grad_uv), at<T>(grad_slopes),
+                                 at<T>(grad_texels)});
     });
   });
 }

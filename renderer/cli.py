@@ -15,6 +15,7 @@ try:
     import tyro
 
     from renderer.commands.predict import Predict
+    from renderer.commands.render import Render
     from renderer.commands.shapes import Shapes
     from renderer.commands.train import Train
     from renderer.tasks import Settings, reconstruct
@@ -73,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     try:
         command = tyro.extras.subcommand_cli_from_dict(
-            {"reconstruct": Reconstruct, "shapes": Shapes, "train": Train, "predict": Predict},
+            {"reconstruct": Reconstruct, "render": Render, "shapes": Shapes, "train": Train, "predict": Predict},
             prog="renderer",
             description="A differentiable rendering engine: one subcommand per task.",
             args=arguments,

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "cpu/sort_kernels.h"
+#include "raster/coverage.h"
 
 namespace rndr {
 
@@ -20,14 +21,6 @@ constexpr int round_up(int n) { return (n + kLanes - 1) / kLanes * kLanes; }
 // Pixels x0 .. x0 + width - 1 (width a multiple of kLanes), y0 .. y0 + height - 1, relative to the tile's origin.
 struct Rect {
   int x0, y0, width, height;
-};
-
-// Parameters of the perturbation and the aggregation as the kernels read them.
-template <class T>
-struct CoverageParams {
-  T inverse_scale, shape, shift, p;
-  T lowest;  // z below this is outside the support: coverage and gradient are exactly 0
-  bool squared;
 };
 
 // Per (face, tile) sums of the backward pass.
@@ -109,20 +102,59 @@ struct SoftmaxPlanes {
   T *nearest, *sum;
 };
 
+// The texture of one face, and its coordinates at the corners. slope: see texture_footprint in raster/texture.h.
+template <class T>
+struct FaceTexture {
+  int height, width, levels;
+  bool nearest, repeat;
+  const T* texels;  // the pyramid, channels interleaved
+  int channels;
+  T u[3], v[3];
+  const T* slope;
+};
+
+// What a texture adds to a fragment's backward pass, per pixel: the loss's derivatives in u, v, level of detail and depth, over the
+// fragment's weight; and the texels that were read (taps of weight 0 are 0, 0).
+constexpr int kTaps = 8;
+template <class T>
+struct TextureBuffers {
+  T u[kBuffer], v[kBuffer], lod[kBuffer], depth[kBuffer];
+  T dlod_dslope[6][kBuffer];
+  int64_t texel[kTaps][kBuffer];
+  T tap_weight[kTaps][kBuffer];
+};
+
+// Per (face, tile) sums of the texture's backward pass: u v of each corner; slope.
+template <class T>
+struct TextureGradient {
+  T uv[6], slope[6];
+};
+
 template <class T>
 struct ColourKernels {
   void (*fragment)(const void* local_triangle, const T depth[3], const Rect&, const ColourParams<T>&, FragmentBuffers<T>&);
   // Adds one face to the softmax: its weights, and the factor by which everything before it shrinks.
   void (*blend)(const Rect&, int stride, const T* coverage, const T* nearness, const ColourParams<T>&, SoftmaxPlanes<T>, T* weight,
                 T* shrink);
-  void (*blend_channel)(const Rect&, int stride, const FragmentBuffers<T>&, const T* weight, const T* shrink, const T corner[3], T* sum);
+  // factor: the texture's value by which the channel is multiplied, or null.
+  void (*blend_channel)(const Rect&, int stride, const FragmentBuffers<T>&, const T* weight, const T* shrink, const T corner[3],
+                        const T* factor, T* sum);
+  // Values of the texture where the face covers, 0 elsewhere: value[c][pixel].
+  void (*texture)(const FaceTexture<T>&, const T depth[3], const Rect&, bool perspective, const T* coverage, const FragmentBuffers<T>&,
+                  T (*value)[kBuffer]);
   // product[i] += grad corner[i], summed over channels by repeated calls.
   void (*corner_products)(const Rect&, int stride, const T* grad, const T corner[3], T (*product)[kBuffer]);
-  // mean: sum over channels of grad times colour. Writes the fragments' weights p and corners b for channel_gradient.
+  // The same for all textured channels at once (grads[c], corners[c]), and what changes with the texture's coordinates.
+  void (*texture_products)(const FaceTexture<T>&, const T depth[3], const Rect&, int stride, bool perspective, const T* coverage,
+                           const FragmentBuffers<T>&, const T* const* grads, const T (*corners)[3], T (*value)[kBuffer],
+                           T (*product)[kBuffer], TextureBuffers<T>&);
+  // mean: sum over channels of grad times colour. depth_gradient: the loss's other derivative in the fragment's depth, over its weight.
+  // Writes the fragments' weights p and corners b for channel_gradient.
   void (*backward)(const void* local_triangle, const T depth[3], const Rect&, int stride, const CoverageParams<T>&,
                    const ColourParams<T>&, const T* coverage, const T* pdf, const T* df_dshape, const T (*product)[kBuffer],
-                   SoftmaxPlanes<T>, const T* mean, FragmentBuffers<T>&, T* p, ColourGradient<T>&);
-  void (*channel_gradient)(const Rect&, int stride, const FragmentBuffers<T>&, const T* p, const T* grad, T corner[3]);
+                   const T* depth_gradient, SoftmaxPlanes<T>, const T* mean, FragmentBuffers<T>&, T* p, ColourGradient<T>&);
+  void (*channel_gradient)(const Rect&, int stride, const FragmentBuffers<T>&, const T* p, const T* grad, const T* factor, T corner[3]);
+  void (*texture_gradient)(const Rect&, const FragmentBuffers<T>&, const T* p, const TextureBuffers<T>&, TextureGradient<T>&);
 };
 
 template <class T>

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <memory>
 #include <vector>
 
 #include "cpu/kernels.h"
@@ -28,24 +29,27 @@ inline Layer layer_of(const Comparators& net, int layer) {
   return {net.lo + first, net.hi + first, net.starts[layer + 1] - first};
 }
 
+// Memory for n numbers that are all written before they are read: clearing it would take as long as much of the work.
+template <class T>
+class Scratch {
+ public:
+  explicit Scratch(size_t n) : data_(new T[n]) {}
+  T* data() { return data_.get(); }
+  const T* data() const { return data_.get(); }
+
+ private:
+  std::unique_ptr<T[]> data_;
+};
+
 template <class T>
 void gather_differences(const Layer& layer, const T* x, T* d) {
   for (int k = 0; k < layer.count; ++k) d[k] = x[layer.hi[k]] - x[layer.lo[k]];
 }
 
-template <class T>
-void exchange_row(const Layer& layer, const T* move, T* x) {
-  for (int k = 0; k < layer.count; ++k) {
-    const T amount = move[k] * (x[layer.hi[k]] - x[layer.lo[k]]);
-    x[layer.lo[k]] += amount;
-    x[layer.hi[k]] -= amount;
-  }
-}
-
 // Layers 0 = cuts[0], ..., cuts[segments] = all. Backward a whole segment is recorded at a time, from the state at its
 // border: recording everything would take as much memory as there are comparators, n^2 / 2 in the odd-even network.
 inline std::vector<int> segment_cuts(const Comparators& net, size_t bytes_per_comparator) {
-  constexpr double budget = 1 << 20;  // bytes: the record of a segment stays in the second-level cache
+  constexpr double budget = 4 << 20;  // bytes: beyond, going forward twice is cheaper than leaving the caches
   const double wanted = std::ceil(net.count * double(bytes_per_comparator) / budget);
   // More borders than the square root of all states would take more memory than they save.
   const double most = std::max(1., std::floor(std::sqrt(double(net.count) / net.wires)));
@@ -63,7 +67,7 @@ template <class T, class Run, class Record, class End, class Back>
 void there_and_back(const Comparators& net, const std::vector<int>& cuts, size_t size, T* state, const Run& run, const Record& record,
                     const End& end, const Back& back) {
   const int segments = static_cast<int>(cuts.size()) - 1;
-  std::vector<T> borders(size * (segments - 1));
+  Scratch<T> borders(size * (segments - 1));
   for (int s = 0; s + 1 < segments; ++s) {
     std::copy_n(state, size, borders.data() + s * size);
     for (int layer = cuts[s]; layer < cuts[s + 1]; ++layer) run(layer, state);

@@ -2,6 +2,8 @@
 // each block of columns, packed so that it stays in the cache, goes through all layers.
 #include "cpu/sort_payload.h"
 
+#include <memory>
+
 #include "support/parallel.h"
 
 namespace rndr {
@@ -13,12 +15,14 @@ constexpr int kItems = 8;  // into how many at least a few rows are cut; fixed, 
 template <class T>
 class RowShares {
  public:
-  RowShares(const SortSettings& s, const T* x, bool backward) : net_(s.network) {
+  RowShares(const SortSettings& s, const T* x, bool backward)
+      : net_(s.network), values_(s.network.count * size_t(!backward ? 1 : s.straight_through ? 4 : 3)) {
     const auto& relaxation = find_relaxation<T>(simd_level(s.level), s.relaxation);
     const auto settings = relaxation_settings<T>(s);
-    const size_t count = net_.count, arrays = backward ? (s.straight_through ? 4 : 3) : 1;
-    values_.resize(count * arrays);
-    std::vector<T> row(x, x + net_.wires), d(net_.wires);
+    const auto exchange = table<T>(simd_level(s.level)).sort.row;
+    const size_t count = net_.count;
+    Scratch<T> row(net_.wires), d(net_.wires);
+    std::copy_n(x, net_.wires, row.data());
     all_.soft = values_.data();
     all_.move = s.straight_through && backward ? values_.data() + 3 * count : all_.soft;
     all_.weight = backward ? values_.data() + count : nullptr;
@@ -31,7 +35,7 @@ class RowShares {
         relaxation.shares(layer.count, d.data(), settings, {all_.move + at, all_.soft + at, all_.weight + at, all_.slope + at});
       else
         relaxation.moves(layer.count, d.data(), settings, all_.move + at);
-      exchange_row(layer, all_.move + at, row.data());
+      exchange(layer, all_.move + at, row.data());
     }
   }
 
@@ -52,7 +56,7 @@ class RowShares {
 
  private:
   const Comparators& net_;
-  std::vector<T> values_;
+  Scratch<T> values_;
   Shares<T> all_;
 };
 
@@ -117,18 +121,26 @@ struct UnitColumns {
     for (int c = 0; c < used; ++c) block[(offset + first + c) * width + c] = T(1);
   }
   void pack(const T* from, int first, int used, int width, T* block) const {
-    for (int w = 0; w < wires; ++w) {
-      for (int c = 0; c < used; ++c) block[w * width + c] = from[static_cast<size_t>(first + c) * wires + w];
-      std::fill_n(block + w * width + used, width - used, T(0));
-    }
+    in_tiles(used, [&](int c, int w, int end) {
+      const T* row = from + static_cast<size_t>(first + c) * wires;
+      for (; w < end; ++w) block[w * width + c] = row[w];
+    });
+    for (int w = 0; w < wires; ++w) std::fill_n(block + w * width + used, width - used, T(0));
   }
   void unpack(const T* block, int first, int used, int width, T* to) const {
-    constexpr int tile = 16;  // wires at a time, so that lines of both sides are used whole
-    for (int w0 = 0; w0 < wires; w0 += tile)
-      for (int c = 0; c < used; ++c) {
-        T* row = to + static_cast<size_t>(first + c) * wires;
-        for (int w = w0; w < std::min(wires, w0 + tile); ++w) row[w] = block[w * width + c];
-      }
+    in_tiles(used, [&](int c, int w, int end) {
+      T* row = to + static_cast<size_t>(first + c) * wires;
+      for (; w < end; ++w) row[w] = block[w * width + c];
+    });
+  }
+
+ private:
+  // body(column, first wire, last wire), 16 wires at a time, so that cache lines of both sides are used whole.
+  template <class Body>
+  void in_tiles(int used, const Body& body) const {
+    constexpr int tile = 16;
+    for (int w = 0; w < wires; w += tile)
+      for (int c = 0; c < used; ++c) body(c, w, std::min(wires, w + tile));
   }
 };
 
@@ -152,6 +164,27 @@ void parallel_rows(int batch, int blocks, int threads, const Body& body) {
   });
 }
 
+// The shares of each row, where several items work on one; else each item computes its own.
+template <class T>
+class SharedRows {
+ public:
+  SharedRows(const SortSettings& s, int batch, const T* x, bool backward, int groups) : s_(s), x_(x), backward_(backward) {
+    if (groups == 1) return;
+    rows_.resize(batch);
+    parallel_items(batch, s.threads, [&](int row) { rows_[row] = compute(row); });
+  }
+  std::shared_ptr<const RowShares<T>> operator[](int row) const { return rows_.empty() ? compute(row) : rows_[row]; }
+
+ private:
+  std::shared_ptr<const RowShares<T>> compute(int row) const {
+    return std::make_shared<const RowShares<T>>(s_, x_ + static_cast<size_t>(row) * s_.network.wires, backward_);
+  }
+  const SortSettings& s_;
+  const T* x_;
+  bool backward_;
+  std::vector<std::shared_ptr<const RowShares<T>>> rows_;
+};
+
 // start(row, first column, used, block) fills a block; finish takes it.
 template <class T, class Columns, class Start, class Finish>
 void forward(const SortSettings& s, int batch, const T* x, const Columns& columns, bool transposed, const Start& start,
@@ -159,16 +192,17 @@ void forward(const SortSettings& s, int batch, const T* x, const Columns& column
   const Comparators& net = s.network;
   const ColumnKernels<T>& kernels = kernels_for<T>(s, columns.columns);
   const int width = kernels.width, blocks = (columns.columns + width - 1) / width;
+  const SharedRows<T> rows(s, batch, x, false, groups_a_row(batch, blocks));
   parallel_rows(batch, blocks, s.threads, [&](int row, int begin, int end, int) {
-    const RowShares<T> shares(s, x + static_cast<size_t>(row) * net.wires, false);
-    std::vector<T> block(static_cast<size_t>(net.wires) * width);
+    const auto shares = rows[row];
+    Scratch<T> block(static_cast<size_t>(net.wires) * width);
     for (int b = begin; b < end; ++b) {
       const int first = b * width, used = std::min(width, columns.columns - first);
       start(row, first, used, block.data());
       const std::vector<Span> spans = columns.spans(net, first, used);
       for (int i = 0; i < net.layers; ++i) {
         const Span& span = spans[transposed ? net.layers - 1 - i : i];
-        kernels.mix(part_of(net, span), shares.move(span.first), block.data());
+        kernels.mix(part_of(net, span), shares->move(span.first), block.data());
       }
       finish(row, first, used, block.data());
     }
@@ -186,10 +220,10 @@ void backward(const SortSettings& s, int batch, const T* x, const Columns& colum
   const size_t block_size = static_cast<size_t>(net.wires) * width;
   const int groups = groups_a_row(batch, blocks);
   std::vector<T> partial(groups > 1 ? static_cast<size_t>(batch) * groups * net.count : 0);
+  const SharedRows<T> rows(s, batch, x, true, groups);
   parallel_rows(batch, blocks, s.threads, [&](int row, int begin, int end, int group) {
-    const T* keys = x + static_cast<size_t>(row) * net.wires;
-    const RowShares<T> shares(s, keys, true);
-    std::vector<T> block(block_size), grad(block_size), differences(static_cast<size_t>(most_comparators(net, cuts)) * width);
+    const auto shares = rows[row];
+    Scratch<T> block(block_size), grad(block_size), differences(static_cast<size_t>(most_comparators(net, cuts)) * width);
     std::vector<T> own(groups > 1 ? 0 : net.count);
     T* products = groups > 1 ? partial.data() + (static_cast<size_t>(row) * groups + group) * net.count : own.data();
     for (int b = begin; b < end; ++b) {
@@ -199,26 +233,26 @@ void backward(const SortSettings& s, int batch, const T* x, const Columns& colum
       const std::vector<Span> spans = columns.spans(net, first, used);
       there_and_back(
           net, cuts, block_size, block.data(),
-          [&](int l, T* state) { kernels.mix(part_of(net, spans[l]), shares.move(spans[l].first), state); },
+          [&](int l, T* state) { kernels.mix(part_of(net, spans[l]), shares->move(spans[l].first), state); },
           [&](int l, T* state, int at) {
-            kernels.mix_and_differences(part_of(net, spans[l]), shares.move(spans[l].first), state,
+            kernels.mix_and_differences(part_of(net, spans[l]), shares->move(spans[l].first), state,
                                         differences.data() + static_cast<size_t>(at) * width);
           },
           [&](T* state) { moved(row, first, used, state); },
           [&](int l, int at) {
-            kernels.mix_backward(part_of(net, spans[l]), shares.soft(spans[l].first),
+            kernels.mix_backward(part_of(net, spans[l]), shares->soft(spans[l].first),
                                  differences.data() + static_cast<size_t>(at) * width, grad.data(), products + spans[l].first);
           });
       shared(row, first, used, grad.data());
     }
-    if (groups == 1) shares.backward(products, grad_x + static_cast<size_t>(row) * net.wires);
+    if (groups == 1) shares->backward(products, grad_x + static_cast<size_t>(row) * net.wires);
   });
   if (groups == 1) return;
   parallel_items(batch, s.threads, [&](int row) {
     T* sum = partial.data() + static_cast<size_t>(row) * groups * net.count;
     for (int g = 1; g < groups; ++g)
       for (int k = 0; k < net.count; ++k) sum[k] += sum[static_cast<size_t>(g) * net.count + k];
-    RowShares<T>(s, x + static_cast<size_t>(row) * net.wires, true).backward(sum, grad_x + static_cast<size_t>(row) * net.wires);
+    rows[row]->backward(sum, grad_x + static_cast<size_t>(row) * net.wires);
   });
 }
 

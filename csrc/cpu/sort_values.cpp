@@ -34,22 +34,18 @@ struct Run {
   const Comparators& net;
   const RelaxationKernels<T>& relaxation;
   const RelaxationSettings<T> settings;
-  void (*back)(const Layer&, const T*, T*);
+  const SortKernels<T>& kernels;
 
   explicit Run(const SortSettings& s)
       : net(s.network),
         relaxation(find_relaxation<T>(simd_level(s.level), s.relaxation)),
         settings(relaxation_settings<T>(s)),
-        back(table<T>(simd_level(s.level)).sort.values_backward) {}
+        kernels(table<T>(simd_level(s.level)).sort) {}
 
-  void row_forward(T* x, std::vector<T>& buffer) const {
-    buffer.resize(net.wires);
-    for (int l = 0; l < net.layers; ++l) row_layer(layer_of(net, l), x, buffer.data());
-  }
   void row_layer(const Layer& layer, T* x, T* buffer) const {
     gather_differences(layer, x, buffer);
     relaxation.moves(layer.count, buffer, settings, buffer);
-    exchange_row(layer, buffer, x);
+    kernels.row(layer, buffer, x);
   }
 };
 
@@ -63,12 +59,13 @@ void sort_values_forward(const SortSettings& s, int batch, const T* x, T* y) {
     const T* in = x + static_cast<size_t>(first) * n;
     T* out = y + static_cast<size_t>(first) * n;
     if (rows < kFewRows) {
-      std::vector<T> buffer;
+      Scratch<T> buffer(n);
       std::copy_n(in, static_cast<size_t>(rows) * n, out);
-      for (int r = 0; r < rows; ++r) run.row_forward(out + static_cast<size_t>(r) * n, buffer);
+      for (int r = 0; r < rows; ++r)
+        for (int l = 0; l < run.net.layers; ++l) run.row_layer(layer_of(run.net, l), out + static_cast<size_t>(r) * n, buffer.data());
       return;
     }
-    std::vector<T> lanes(static_cast<size_t>(n) * kSortLanes);
+    Scratch<T> lanes(static_cast<size_t>(n) * kSortLanes);
     to_lanes(in, rows, n, lanes.data());
     for (int l = 0; l < run.net.layers; ++l) run.relaxation.values(layer_of(run.net, l), run.settings, lanes.data());
     from_lanes(lanes.data(), rows, n, out);
@@ -84,7 +81,7 @@ void sort_values_backward(const SortSettings& s, int batch, const T* x, const T*
   parallel_blocks(batch, s.threads, [&](int first, int rows) {
     const size_t at = first * n;
     if (rows < kFewRows) {
-      std::vector<T> state(n), buffer(4 * n), weights(most_comparators(net, row_cuts));
+      Scratch<T> state(n), buffer(4 * n), weights(most_comparators(net, row_cuts));
       const Shares<T> shares{buffer.data(), buffer.data() + n, nullptr, buffer.data() + 3 * n};
       T* d = buffer.data() + 2 * n;
       for (int r = 0; r < rows; ++r) {
@@ -99,22 +96,23 @@ void sort_values_backward(const SortSettings& s, int batch, const T* x, const T*
               here.weight = weights.data() + k;
               gather_differences(layer, row, d);
               run.relaxation.shares(layer.count, d, run.settings, here);
-              exchange_row(layer, s.straight_through ? here.move : here.soft, row);
+              run.kernels.row(layer, s.straight_through ? here.move : here.soft, row);
             },
-            [](T*) {}, [&](int l, int k) { exchange_row(layer_of(net, l), weights.data() + k, g); });
+            [](T*) {}, [&](int l, int k) { run.kernels.row_backward(layer_of(net, l), weights.data() + k, g); });
       }
       return;
     }
-    std::vector<T> lanes(n * kSortLanes), g(n * kSortLanes), weights(static_cast<size_t>(most_comparators(net, lane_cuts)) * kSortLanes);
+    const size_t size = n * kSortLanes;
+    Scratch<T> lanes(size), g(size), weights(static_cast<size_t>(most_comparators(net, lane_cuts)) * kSortLanes);
     to_lanes(x + at, rows, net.wires, lanes.data());
     to_lanes(grad + at, rows, net.wires, g.data());
     there_and_back(
-        net, lane_cuts, lanes.size(), lanes.data(),
+        net, lane_cuts, size, lanes.data(),
         [&](int l, T* state) { run.relaxation.values(layer_of(net, l), run.settings, state); },
         [&](int l, T* state, int k) {
           run.relaxation.values_and_weights(layer_of(net, l), run.settings, state, weights.data() + k * kSortLanes);
         },
-        [](T*) {}, [&](int l, int k) { run.back(layer_of(net, l), weights.data() + k * kSortLanes, g.data()); });
+        [](T*) {}, [&](int l, int k) { run.kernels.values_backward(layer_of(net, l), weights.data() + k * kSortLanes, g.data()); });
     from_lanes(g.data(), rows, net.wires, grad_x + at);
   });
 }

@@ -1,5 +1,9 @@
 // Texture lookup in a packed pyramid.
 #pragma once
+#include <cmath>
+#include <stdexcept>
+#include <string>
+
 #include "cpu/pixel_rows.h"
 #include "raster/texture.h"
 
@@ -13,6 +17,16 @@ struct Texture {
   int channels;
   TextureLayout layout;
 };
+
+// Texel indices are integers: beyond this many repeats they would overflow, and floating point resolves no texel any more.
+constexpr double kFarthestUv = 1e9;
+
+template <class T>
+void check_uv(const T* uv, size_t count) {
+  for (size_t i = 0; i < count; ++i)
+    if (!(std::abs(uv[i]) <= kFarthestUv))
+      throw std::invalid_argument("uv: expected finite coordinates of size at most 1e9, got " + std::to_string(uv[i]));
+}
 
 // uv: (B, H, W, 2); lod: (B, H, W), in [0, levels - 1], not read if there is one level; out: (B, H, W, C).
 template <class T>

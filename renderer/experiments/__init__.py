@@ -7,6 +7,7 @@ from typing import Any
 from renderer.experiments.digits import Digits
 from renderer.experiments.ranking import Ranking
 from renderer.experiments.single_view import SingleView
+from renderer.experiments.top_k import TopK
 
 # Name on the command line -> frozen dataclass of settings that is a `renderer.train.experiment.Experiment`, with the
 # usual number of `steps` among its fields.
@@ -14,4 +15,5 @@ EXPERIMENTS: dict[str, type[Any]] = {
     "digits": Digits,
     "ranking": Ranking,
     "single-view": SingleView,
+    "top-k": TopK,
 }

@@ -33,7 +33,10 @@ class NumberReader(nn.Module):
             *(nn.Conv2d(1, 32, 5, padding=2), nn.MaxPool2d(2), nn.ReLU()),
             *(nn.Conv2d(32, 64, 5, padding=2), nn.MaxPool2d(2), nn.ReLU()),
             *(nn.Flatten(), nn.Linear(64 * 7 * 7 * digits, 64), nn.ReLU(), nn.Linear(64, 1)),
-        ).to(memory_format=torch.channels_last)
+        )
+        for layer in self.layers:
+            if isinstance(layer, nn.Conv2d):  # the order in which images come, twice as fast on a CPU
+                layer.weight.data = layer.weight.data.contiguous(memory_format=torch.channels_last)
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, 1, 28, 28 · digits) -> (N,)."""

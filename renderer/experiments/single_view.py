@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 from renderer.experiments.shapes import VIEWS, Shapes, load_shapes, view_camera
 from renderer.losses import flatten, interior_edges, laplacian, soft_iou
-from renderer.raster.pipeline import SoftRenderer
 from renderer.relax import distribution
 from renderer.scene.mesh import Mesh
 from renderer.scene.primitives import icosphere
 from renderer.scene.voxels import voxel_iou, voxelize
+from renderer.shading import SoftRenderer
 from renderer.tasks.single_view import SPHERE_LEVEL, SingleViewNetwork, mean_shape
 from renderer.train.experiment import Experiment, share
 

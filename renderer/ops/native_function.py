@@ -55,8 +55,13 @@ def call(op: str, *args: Any) -> tuple[Tensor, ...]:
     """The differentiable outputs of an op; arguments as in its schema."""
     needs_grad = torch.is_grad_enabled() and any(isinstance(a, Tensor) and a.requires_grad for a in args)
     # torch.compile calls a Function that needs no gradient with a wrong signature.
-    run = _forward if torch.compiler.is_compiling() and not needs_grad else NativeFunction.apply
+    run = _forward if not needs_grad and (torch.compiler.is_compiling() or _untransformed()) else NativeFunction.apply
     return run(op, *args)[: SPECS[op].outputs]
+
+
+def _untransformed() -> bool:
+    """Whether no transform of torch.func is at work: an op may be called without its Function, in half the time."""
+    return not torch._C._are_functorch_transforms_active()
 
 
 def _forward(op: str, *args: Any) -> tuple[Tensor, ...]:
@@ -92,7 +97,8 @@ class NativeFunction(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple:
         spec = SPECS[ctx.op]
         # As above; and a compiled graph has no second derivatives.
-        run = _backward if torch.compiler.is_compiling() else NativeFunctionBackward.apply
+        once = torch.compiler.is_compiling() or (not torch.is_grad_enabled() and _untransformed())
+        run = _backward if once else NativeFunctionBackward.apply
         if all(g is None for g in grads[: spec.outputs]):
             return (None,) * (1 + spec.tensors + len(ctx.settings))
         saved = ctx.saved_tensors
@@ -125,12 +131,21 @@ def _first_gradients(
 
     if all(i in spec.batched for i in spec.differentiable):
         return list(gradients(tensors, grads))
+    batch = tensors[0].shape[0]
     views = []
-    for b in range(tensors[0].shape[0]):
-        one = [t[b : b + 1] if i in spec.batched else t for i, t in enumerate(tensors)]
+    for b in range(batch):
+        # A batched tensor may have fewer rows than there are views, each of which then serves as many views.
+        rows = [b * len(t) // batch for t in tensors]
+        one = [
+            t[row : row + 1] if i in spec.batched else t for i, (t, row) in enumerate(zip(tensors, rows, strict=True))
+        ]
         first = gradients(one, [g[b : b + 1] for g in grads])
-        views.append([g[b] if i in spec.batched else g for i, g in zip(spec.differentiable, first, strict=True)])
-    return [torch.stack(parts) for parts in zip(*views, strict=True)]
+        views.append([g[rows[i]] if i in spec.batched else g for i, g in zip(spec.differentiable, first, strict=True)])
+    stacked = [torch.stack(parts) for parts in zip(*views, strict=True)]
+    return [
+        g.unflatten(0, (len(tensors[i]), -1)).sum(1) if i in spec.batched else g
+        for i, g in zip(spec.differentiable, stacked, strict=True)
+    ]
 
 
 class NativeFunctionBackward(torch.autograd.Function):

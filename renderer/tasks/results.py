@@ -9,9 +9,9 @@ from typing import Any
 
 from torch import Tensor
 
-from renderer.raster.pipeline import SoftRenderer
 from renderer.scene.mesh import Mesh
 from renderer.scene.views import Views
+from renderer.shading.soft_renderer import SoftRenderer
 from renderer.tasks.optimise import SCALE
 from renderer.tasks.run import versions
 from renderer.viz.report import write_report

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
-import imageio.v3 as iio
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
@@ -15,16 +14,17 @@ from torch import Tensor
 from renderer.raster.rasterize import rasterize
 from renderer.scene.camera import Camera
 from renderer.scene.mesh import Mesh
+from renderer.scene.pose import upright_axes
+from renderer.viz.film import check_film, write_film
 from renderer.viz.image import from_srgb, to_uint8
 from renderer.viz.shading import ShadedMesh, split_creases
-from renderer.viz.viewer import Vector, upright_axes
+from renderer.viz.viewer import Vector
 
 # Each pixel is the mean of a square of samples this wide: smooth outlines and shading.
 SUPERSAMPLING = 2
 
 FIELD_OF_VIEW = 30.0  # degrees
 MARGIN = 1.06  # the picture is this much larger than the bounding sphere
-FRAMES_PER_SECOND = 20
 
 # The light of `templates/viewer.js`, in linear light and camera axes turned to x right, y up, z to the eye.
 BACKGROUND = "#f1f3f6"
@@ -54,19 +54,8 @@ def turntable(
         >>> from renderer.scene import cube
         >>> turntable(cube(), path="cube.gif", frames=2, size=32)
     """
-    extension = Path(path).suffix.lower()
-    if extension not in (".mp4", ".gif"):
-        raise ValueError(f"path: expected a name that ends in .mp4 or .gif, got {str(path)!r}")
-    if extension == ".mp4" and size % 2:
-        raise ValueError(f"size: expected an even number of pixels for .mp4, got {size}")
-    pictures = turntable_frames(mesh, frames=frames, size=size, elevation=elevation, up=up)
-    if extension == ".gif":
-        iio.imwrite(path, list(pictures), duration=1000 / FRAMES_PER_SECOND, loop=0)
-        return
-    with iio.imopen(path, "w", plugin="pyav") as film:
-        film.init_video_stream("libx264", fps=FRAMES_PER_SECOND)
-        for picture in pictures:
-            film.write_frame(picture)
+    check_film(path, size, size)
+    write_film(path, turntable_frames(mesh, frames=frames, size=size, elevation=elevation, up=up))
 
 
 def turntable_frames(

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
 from renderer.scene.mesh import Mesh
+from renderer.scene.pose import upright_axes
 from renderer.viz.shading import split_creases
 from renderer.viz.templating import render
 
@@ -25,26 +25,6 @@ def write_viewer(path: str | Path, mesh: Mesh, *, title: str = "Mesh", up: Vecto
         >>> write_viewer("cube.html", cube())
     """
     Path(path).write_text(render("viewer_page.html", title=title, data=mesh_data(mesh, up=up)), encoding="utf-8")
-
-
-def upright_axes(up: Vector) -> Float[np.ndarray, "3 3"]:
-    """Right, up and backward (towards the eye) of a camera that looks at the front: along −z for up = y.
-
-    Raises: ValueError unless up is a finite direction.
-
-        >>> upright_axes((0.0, 0.0, 2.0)).tolist()
-        [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]]
-    """
-    direction = np.asarray(up, dtype=np.float64)
-    length = np.linalg.norm(direction)
-    if direction.shape != (3,) or not (np.isfinite(length) and length > 0):
-        raise ValueError(f"up: expected a direction of three numbers, not all zero, got {up}")
-    upward = direction / length
-    # With z up the front is −y, as in Blender; otherwise it is as near to z as can be.
-    side = np.array([0.0, 0.0, 1.0] if abs(upward[2]) < 0.9 else [0.0, -1.0, 0.0])
-    right = np.cross(upward, side)
-    right /= np.linalg.norm(right)
-    return np.stack([right, upward, np.cross(right, upward)]) + 0.0  # no negative zeros
 
 
 def mesh_data(mesh: Mesh, *, up: Vector = (0.0, 1.0, 0.0)) -> dict[str, Any]:
