@@ -10,7 +10,7 @@ export RENDERER_CUDA ?= OFF
 # The CUDA kernels run in the tests without a GPU: see csrc/support/cuda.h.
 EMULATION := -C cmake.define.RENDERER_CUDA_EMULATION=ON
 
-.PHONY: demo test test-all lint test-notebooks bench bench-reconstruct bench-sort bench-cuda test-cuda-sanitized clean
+.PHONY: demo test test-all lint test-notebooks bench bench-reconstruct bench-sort bench-strategies bench-cuda test-cuda-sanitized clean
 
 demo: $(VENV)/.run
 	$(BIN)/renderer reconstruct scenes/creature --out $(OUT) --overwrite
@@ -34,6 +34,10 @@ bench: $(VENV)/.bench
 
 bench-reconstruct: $(VENV)/.dev
 	$(BIN)/python -m tests.bench.reconstruct
+
+# DATA: a folder with MNIST's four files.
+bench-strategies: $(VENV)/.dev
+	$(BIN)/python -m tests.bench.strategies $(DATA)
 
 bench-sort: $(VENV)/.dev
 	$(BIN)/python -m tests.bench.sort
