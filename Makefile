@@ -6,7 +6,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := $(shell find csrc -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name CMakeLists.txt)
 OUT ?= out/creature
 
-.PHONY: demo test test-all lint bench bench-reconstruct clean
+# `make notebooks WRITE=1` keeps what they print and draw.
+NOTEBOOKS ?= $(wildcard notebooks/*.ipynb)
+
+.PHONY: demo test test-all notebooks lint bench bench-reconstruct clean
 
 demo: $(VENV)/.run
 	$(BIN)/renderer reconstruct scenes/creature --out $(OUT) --overwrite
@@ -16,6 +19,9 @@ test: $(VENV)/.dev
 
 test-all: $(VENV)/.dev
 	$(BIN)/python -m pytest
+
+notebooks: $(VENV)/.dev
+	$(BIN)/python -m pytest --nbmake --nbmake-timeout=300 $(if $(WRITE),--overwrite) --durations=0 $(NOTEBOOKS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
