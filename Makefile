@@ -10,7 +10,10 @@ export RENDERER_CUDA ?= OFF
 # The CUDA kernels run in the tests without a GPU: see csrc/support/cuda.h.
 EMULATION := -C cmake.define.RENDERER_CUDA_EMULATION=ON
 
-.PHONY: demo test test-all lint test-notebooks bench bench-reconstruct bench-sort bench-strategies bench-cuda test-cuda-sanitized clean
+# `make notebooks WRITE=1` keeps what they print and draw.
+NOTEBOOKS ?= $(wildcard notebooks/*.ipynb)
+
+.PHONY: demo test test-all notebooks lint bench bench-reconstruct bench-sort bench-strategies bench-cuda test-cuda-sanitized clean
 
 demo: $(VENV)/.run
 	$(BIN)/renderer reconstruct scenes/creature --out $(OUT) --overwrite
@@ -21,8 +24,8 @@ test: $(VENV)/.dev
 test-all: $(VENV)/.dev
 	$(BIN)/python -m pytest
 
-test-notebooks: $(VENV)/.notebooks
-	$(BIN)/python -m pytest --nbmake notebooks
+notebooks: $(VENV)/.dev
+	$(BIN)/python -m pytest --nbmake --nbmake-timeout=300 $(if $(WRITE),--overwrite) --durations=0 $(NOTEBOOKS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -65,11 +68,6 @@ $(VENV)/.dev: $(VENV)/.created pyproject.toml constraints.txt $(SOURCES)
 # ... and the other renderers that benchmarks measure beside this one.
 $(VENV)/.bench: $(VENV)/.dev
 	$(PIP) install --constraint constraints.txt --editable '.[tasks,dev,bench]'
-	touch $@
-
-# ... and the notebooks.
-$(VENV)/.notebooks: $(VENV)/.dev
-	$(PIP) install --constraint constraints.txt --editable '.[tasks,dev,notebooks]'
 	touch $@
 
 $(VENV)/.created:

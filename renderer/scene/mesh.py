@@ -225,6 +225,12 @@ class Mesh:
         a, b, c = (self.vertices - about)[..., self.faces, :].unbind(-2)
         return (a * torch.linalg.cross(b, c)).sum((-2, -1)) / 6
 
+    def _repr_html_(self) -> str | None:
+        """What a notebook displays: a view that turns with the mouse; of a batch nothing but its repr."""
+        from renderer.viz import MeshView  # as in Scene.render, an arrow to the right: a mesh knows how to be shown
+
+        return MeshView(self)._repr_html_() if self.vertices.ndim == 2 else None
+
     # -- files -------------------------------------------------------------------------------------------------------
 
     @classmethod

@@ -221,7 +221,7 @@ class Scene:
 
         Differentiable as the renderer is.
         """
-        # The only arrow from here to the right: a scene knows how to be drawn.
+        # An arrow to the right, taken only when it is called: a scene knows how to be drawn.
         from renderer.shading import HardRenderer, SoftRenderer
 
         view = camera if isinstance(camera, Camera) else self.camera(camera)
@@ -236,6 +236,17 @@ class Scene:
         elif soft and not isinstance(renderer, SoftRenderer):
             raise ValueError(f"renderer: expected a SoftRenderer with soft=True, got {type(renderer).__name__}")
         return renderer(self.meshes, view, self.lights if lights is None else lights)
+
+    def _repr_png_(self) -> bytes:
+        """What a notebook displays: the picture by the first camera, too bright light as white."""
+        from renderer.viz.picture import picture
+
+        image = self.render(camera=_first(self.camera()))[0, ..., :3]
+        return picture(image.detach().clamp(0, 1))._repr_png_()
+
+
+def _first(camera: Camera) -> Camera:
+    return camera[0] if camera.batch_shape else camera
 
 
 def _as_part(part: Part | Mesh, index: int) -> Part:

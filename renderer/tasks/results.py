@@ -14,8 +14,7 @@ from renderer.scene.views import Views
 from renderer.shading.soft_renderer import SoftRenderer
 from renderer.tasks.optimise import SCALE
 from renderer.tasks.run import versions
-from renderer.viz.report import write_report
-from renderer.viz.turntable import turntable
+from renderer.viz import turntable, write_report
 
 OUTPUTS = ("metrics.json", "mesh.glb", "mesh.ply", "report.html", "turntable.mp4", "turntable.gif")
 HEADLINES = ("train_iou", "test_iou", "faces", "genus")  # set large in the report

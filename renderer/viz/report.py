@@ -15,7 +15,7 @@ from torch import Tensor
 
 from renderer.losses.silhouette import hard_iou
 from renderer.scene.mesh import Mesh
-from renderer.viz.grid import BOTH, ONLY_PREDICTED, ONLY_TARGET, overlay
+from renderer.viz.difference import BOTH, ONLY_PREDICTED, ONLY_TARGET, overlay
 from renderer.viz.image import encode_image
 from renderer.viz.plot import number, plot
 from renderer.viz.templating import render

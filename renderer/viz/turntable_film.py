@@ -15,7 +15,7 @@ from renderer.raster.rasterize import rasterize
 from renderer.scene.camera import Camera
 from renderer.scene.mesh import Mesh
 from renderer.scene.pose import upright_axes
-from renderer.viz.film import check_film, write_film
+from renderer.viz.film import Film, FilmFormat, check_film, film_of_pictures, write_film
 from renderer.viz.image import from_srgb, to_uint8
 from renderer.viz.shading import ShadedMesh, split_creases
 from renderer.viz.viewer import Vector
@@ -36,26 +36,36 @@ KEY_DIRECTION = (-0.45, 0.65, 0.75)
 def turntable(
     mesh: Mesh,
     *,
-    path: str | Path,
+    path: str | Path | None = None,
+    format: FilmFormat | None = None,
     frames: int = 60,
     size: int = 400,
     elevation: float = 20.0,
     up: Vector = (0.0, 1.0, 0.0),
-) -> None:
-    """Write a film, 20 frames a second, of the mesh turning once about its up direction.
+) -> Film | None:
+    """A film, 20 frames a second, of the mesh turning once about its up direction.
 
     Args:
-        path: .mp4 (H.264) or .gif; both play in a loop without a jump.
+        path: write the film to this file, .mp4 (H.264) or .gif, frame by frame, and return None; without a path the
+            film stays in memory and plays in a notebook.
+        format: of the film without a path; "mp4" by default.
         size: width and height in pixels; even for .mp4, whose colours are stored for blocks of 2×2.
         elevation: how far the camera looks down, in degrees.
         up: the world direction that points upwards.
-    Raises: ValueError for another extension, frames < 1, a size that does not fit, or a batched mesh.
+    Raises: ValueError for another extension, both path and format, frames < 1, a size that does not fit, or a batched
+    mesh.
 
         >>> from renderer.scene import cube
         >>> turntable(cube(), path="cube.gif", frames=2, size=32)
     """
+    if path is None:
+        pictures = turntable_frames(mesh, frames=frames, size=size, elevation=elevation, up=up)
+        return film_of_pictures(pictures, format=format or "mp4")
+    if format is not None:
+        raise ValueError(f"format: expected None beside a path, whose extension says it, got {format!r}")
     check_film(path, size, size)
     write_film(path, turntable_frames(mesh, frames=frames, size=size, elevation=elevation, up=up))
+    return None
 
 
 def turntable_frames(
