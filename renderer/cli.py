@@ -15,6 +15,7 @@ try:
     import tyro
 
     from renderer.commands.render import Render
+    from renderer.commands.texture import Texture
     from renderer.tasks import Settings, reconstruct
     from renderer.tasks.interrupt import Stopped
 except ModuleNotFoundError as missing:
@@ -71,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     try:
         command = tyro.extras.subcommand_cli_from_dict(
-            {"reconstruct": Reconstruct, "render": Render},
+            {"reconstruct": Reconstruct, "texture": Texture, "render": Render},
             prog="renderer",
             description="A differentiable rendering engine: one subcommand per task.",
             args=arguments,

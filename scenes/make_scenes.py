@@ -37,6 +37,7 @@ SCENES = {
     "creature": Scene(objects.creature, 118, (0.80, 0.62, 0.48), 0),
     "teapot": Scene(objects.teapot, 110, (0.45, 0.60, 0.66), 1),
     "plant": Scene(objects.plant, 116, (0.50, 0.64, 0.42), 0),
+    "pumice": Scene(objects.pumice, 90, (0.72, 0.66, 0.58), 0),
 }
 
 
