@@ -56,7 +56,8 @@ def as_numbers(value: object, count: int, *, name: str) -> tuple[float, ...]:
     """So many finite numbers, from a list or tuple."""
     numbers = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else None
     if numbers is None or len(numbers) != count or not all(_is_number(n) for n in numbers):
-        raise DataError(f"{name}: expected {count} finite numbers, got {value!r}")
+        expected = "a finite number" if count == 1 else f"{count} finite numbers"
+        raise DataError(f"{name}: expected {expected}, got {value!r}")
     return tuple(float(n) for n in numbers)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import tempfile
 from dataclasses import replace
@@ -14,7 +15,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from renderer.scene import obj
+from renderer.scene.colours import as_colour
 from renderer.scene.errors import DataError
+from renderer.scene.glb import with_base_colour, with_numbered_materials
 from renderer.scene.material import Material
 from renderer.scene.mesh import Mesh
 from renderer.scene.textures import encode_texture
@@ -192,6 +195,9 @@ def save_mesh(mesh: Mesh, path: str | Path) -> None:
         exported = triangles.export(file_type=extension[1:])
         assert isinstance(exported, bytes)  # all three are binary formats
         data = exported
+        coloured = mesh.vertex_colours is not None or mesh.face_colours is not None
+        if extension == ".glb" and mesh.material is not None and not coloured:
+            data = with_base_colour(data, mesh.material.base_colour.detach().cpu().tolist())
     for file, content in beside.items():
         _replace_file(file, content)
     _replace_file(path, data)
@@ -289,11 +295,14 @@ def _parts(path: Path, extension: str, dtype: torch.dtype) -> list[Part]:
     """The objects that trimesh finds in a file, with their colours and textures."""
     import trimesh
 
+    factors: list[list[float] | None] = []
     try:
-        with path.open("rb") as file:
-            # fix_texture would split the vertices of a PLY where its texture has a seam.
-            options: dict[str, Any] = {"fix_texture": False} if extension == ".ply" else {}
-            scene = trimesh.load_scene(file, file_type=extension[1:], process=False, **options)
+        data = path.read_bytes()
+        if extension == ".glb":
+            data, factors = with_numbered_materials(data)
+        # fix_texture would split the vertices of a PLY where its texture has a seam.
+        options: dict[str, Any] = {"fix_texture": False} if extension == ".ply" else {}
+        scene = trimesh.load_scene(io.BytesIO(data), file_type=extension[1:], process=False, **options)
     except Exception as error:  # a broken file can make a parser raise anything
         raise DataError(f"cannot be read as {extension[1:].upper()} ({_first_line(error)})") from None
     parts = []
@@ -301,11 +310,22 @@ def _parts(path: Path, extension: str, dtype: torch.dtype) -> list[Part]:
         transform, name = scene.graph[node]
         geometry = scene.geometry[name]
         if isinstance(geometry, trimesh.Trimesh):
-            mesh = mesh_from_trimesh(geometry, extension, dtype)
+            mesh = _with_exact_base_colour(mesh_from_trimesh(geometry, extension, dtype), geometry, factors)
             parts.append(Part(str(node), mesh, torch.tensor(transform, dtype=dtype)))
     if not parts:
         raise DataError("faces: expected at least one face, got none")
     return parts
+
+
+def _with_exact_base_colour(mesh: Mesh, geometry: trimesh.Trimesh, factors: list[list[float] | None]) -> Mesh:
+    """The mesh with the base colour of the file, of which trimesh keeps 8 bits; the material's name is its row."""
+    name = getattr(getattr(geometry.visual, "material", None), "name", None)
+    if mesh.material is None or not (isinstance(name, str) and name.isdecimal() and int(name) < len(factors)):
+        return mesh
+    factor = factors[int(name)] or [1.0, 1.0, 1.0, 1.0]
+    return mesh.with_appearance(
+        material=replace(mesh.material, base_colour=as_colour(factor[:3], name="baseColorFactor"))
+    )
 
 
 def mesh_from_trimesh(geometry: trimesh.Trimesh, extension: str, dtype: torch.dtype) -> Mesh:

@@ -5,9 +5,7 @@ Source: glTF 2.0 (ISO/IEC 12113), KHR_lights_punctual.
 
 from __future__ import annotations
 
-import json
 import math
-import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,10 +16,9 @@ from torch import Tensor
 
 from renderer.scene.camera import Camera
 from renderer.scene.errors import DataError
+from renderer.scene.glb import read_json
 from renderer.scene.lights import DirectionalLight, Light, Lights, PointLight
 from renderer.scene.pose import FLIP_YZ, inverse_rigid, quaternion_to_rotation
-
-MAGIC, JSON_CHUNK = 0x46546C67, 0x4E4F534A
 
 EXPOSURE = 1 / math.pi
 """glTF's directional lights are in lux, its point lights in candela: the light E that hits a surface, head-on or from
@@ -38,10 +35,10 @@ def read_cameras_and_lights(
     Raises:
         DataError: a file that is no GLB, a spot light, or nodes that do not hang together; one line naming the file.
     """
-    tree = _read_json(path)
     cameras: dict[str, Camera] = {}
     lights: list[Light] = []
     try:
+        tree = read_json(path.read_bytes())
         definitions = tree.get("extensions", {}).get("KHR_lights_punctual", {}).get("lights", [])
         for node, world in _nodes(tree):
             if "camera" in node:
@@ -58,20 +55,6 @@ def read_cameras_and_lights(
         reason = str(error).splitlines()[0]
         raise DataError(f"{path}: cannot be read as GLB ({type(error).__name__}: {reason})") from None
     return cameras, Lights(*lights)
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    data = path.read_bytes()
-    try:
-        magic, _, _, length, kind = struct.unpack_from("<5I", data)
-        if magic != MAGIC or kind != JSON_CHUNK or 20 + length > len(data):
-            raise ValueError("not a complete GLB file")
-        tree = json.loads(data[20 : 20 + length])
-    except (struct.error, ValueError) as error:
-        raise DataError(f"{path}: cannot be read as GLB ({error})") from None
-    if not isinstance(tree, dict):
-        raise DataError(f"{path}: cannot be read as GLB (expected an object)")
-    return tree
 
 
 def _nodes(tree: dict[str, Any]) -> Iterator[tuple[dict[str, Any], Float[Tensor, "4 4"]]]:

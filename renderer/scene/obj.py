@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from renderer.scene.colours import as_colour, encoded_colours, linear_from_srgb
+from renderer.scene.colours import as_colour, as_numbers, encoded_colours, linear_from_srgb
 from renderer.scene.errors import DataError
 from renderer.scene.material import Material
 from renderer.scene.mesh import Mesh
@@ -176,6 +177,7 @@ def read_materials(path: Path) -> dict[str, Material]:
     """
     fields: dict[str, dict[str, object]] = {}
     here: dict[str, object] = {}
+    images: dict[str, Tensor] = {}  # many materials often share one
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
@@ -189,11 +191,16 @@ def read_materials(path: Path) -> dict[str, Material]:
                 rgb = tuple(float(value) for value in values[:3])
                 name = "base_colour" if keyword == "kd" else "specular"
                 here[name] = as_colour(rgb * 3 if len(rgb) == 1 else rgb, name=tokens[0])
-            elif keyword == "ns" and float(values[0]) > 0:  # 0 goes with Ks 0: no highlight
-                here["shininess"] = float(values[0])
+            elif keyword == "ns":
+                shininess = as_numbers([float(values[0])], 1, name=tokens[0])[0]
+                if shininess > 0:  # 0 goes with Ks 0: no highlight
+                    here["shininess"] = shininess
             elif keyword == "map_kd":
                 options, words = _map_options(values)
-                here["texture"] = read_texture(path.parent / _file_name(words))
+                name = _file_name(words)
+                if name not in images:
+                    images[name] = read_texture(path.parent / name)
+                here["texture"] = images[name]
                 here["texture_wrap"] = "clamp" if options.get("-clamp") == ["on"] else "repeat"
         except DataError as error:
             # A texture's own error names its file already.

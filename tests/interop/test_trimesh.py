@@ -10,6 +10,7 @@ from trimesh.scene import lighting
 
 from renderer.interop.trimesh import scene_from_trimesh, scene_to_trimesh
 from renderer.scene import Material, Scene, cube, grid, icosphere
+from renderer.scene.files import Part
 
 
 def test_meshes_with_their_looks_and_places_round_trip() -> None:
@@ -17,8 +18,6 @@ def test_meshes_with_their_looks_and_places_round_trip() -> None:
     textured = plane.with_appearance(
         uv=plane.vertices[:, :2] / 2 + 0.5, material=Material(texture=torch.rand(4, 4, 3).round())
     )
-    from renderer.scene.files import Part
-
     shift = torch.eye(4)
     shift[0, 3] = 2.0
     scene = Scene([Part("red", cube().with_appearance(material=Material((0.8, 0.2, 0.0))), shift), textured])
@@ -66,6 +65,36 @@ def test_camera_and_lights() -> None:
     sun = scene.lights[0]
     torch.testing.assert_close(sun.to_light, torch.tensor([0.0, 1.0, 0.0]), atol=1e-6, rtol=0)
     assert sun.colour.tolist() == [2.0, 2.0, 2.0]
+
+
+def test_parts_of_the_same_name_all_arrive() -> None:
+    scene = Scene([Part("a", cube(), torch.eye(4)), Part("a", icosphere(1), torch.eye(4))])
+    back = scene_from_trimesh(scene_to_trimesh(scene))
+    assert sorted(mesh.num_faces for mesh in back.meshes) == [12, 80]
+
+
+def test_what_trimesh_cannot_hold_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"^base_colour: expected values in \[0, 1\]"):
+        scene_to_trimesh(Scene([cube().with_appearance(material=Material(2.0))]))
+    with pytest.raises(ValueError, match=r"^parts: expected at least one mesh, got none$"):
+        scene_from_trimesh(trimesh.Scene(trimesh.PointCloud([[0.0, 0.0, 0.0]])))
+
+
+def test_without_camera_and_lights_none_are_made_up() -> None:
+    scene = scene_from_trimesh(cube().to_trimesh(), dtype=torch.float64)
+    assert scene.cameras == {}
+    assert not scene.has_own_lights
+    assert scene.meshes[0].vertices.dtype == torch.float64
+
+
+def test_a_point_light() -> None:
+    made = trimesh.Scene(cube().to_trimesh())
+    made.lights = [lighting.PointLight("lamp", color=[255, 0, 51, 255], intensity=3.0)]
+    made.graph["lamp"] = trimesh.transformations.translation_matrix([1, 2, 3])
+    (lamp,) = scene_from_trimesh(made).lights
+    assert lamp.position.tolist() == [1.0, 2.0, 3.0]
+    torch.testing.assert_close(lamp.colour, torch.tensor([3.0, 0.0, 0.6]))
+    assert lamp.falloff == "inverse_square"
 
 
 def test_spot_lights_are_refused() -> None:
