@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from renderer.scene.colours import srgb_from_linear
 from renderer.scene.lights import Lights, SphericalHarmonicsLight
+from renderer.scene.material import Material
 from renderer.scene.mesh import Mesh
 from renderer.scene.scene import Scene
 from renderer.scene.textures import encode_texture
@@ -76,7 +78,9 @@ def write_picture_results(
 
 def turn(mesh: Mesh, up: tuple[float, float, float]) -> Iterator[UInt8[np.ndarray, "H W 3"]]:
     """The pictures of a turntable of the mesh in its own colours, in neutral light."""
-    scene = Scene([mesh], up=up)
+    look = mesh.material or Material()
+    # Supersampled, and large on the screen: mipmaps would cost more than they show.
+    scene = Scene([mesh.with_appearance(material=replace(look, texture_filter="linear"))], up=up)
     renderer = HardRenderer(background=BACKGROUND, antialias=False)
     azimuths = 360.0 / FRAMES * torch.arange(FRAMES)
     with torch.no_grad():

@@ -19,6 +19,7 @@ from renderer.scene import AmbientLight, DirectionalLight, icosphere, torus
 from renderer.scene.atlas import with_atlas
 from renderer.scene.errors import DataError
 from renderer.scene.views import load_views
+from renderer.tasks import picture_results
 from renderer.tasks.fill import fill_holes
 from renderer.tasks.run import CHECKPOINT
 from renderer.tasks.surface_pixels import surface_pixels
@@ -28,6 +29,11 @@ from tests.tasks.conftest import write_coloured_scene, write_scene
 LIGHTS = Lights(AmbientLight((0.3, 0.35, 0.4)), DirectionalLight((0.4, 0.5, 0.8), colour=(0.6, 0.55, 0.5)))
 SETTINGS = TextureSettings(size=128, steps=60, film="gif")
 QUICK = ["--size", "64", "--steps", "25", "--film", "gif", "--quiet"]
+
+
+@pytest.fixture(autouse=True)
+def short_films(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(picture_results, "FRAMES", 3)
 
 
 def painted_ring() -> Mesh:
@@ -112,8 +118,10 @@ def test_holes_take_what_is_around_them() -> None:
 OFTEN = """
 import sys
 import renderer.tasks.run
+import renderer.tasks.picture_results
 from renderer.cli import main
 renderer.tasks.run.CHECKPOINT_SECONDS = 0.02
+renderer.tasks.picture_results.FRAMES = 3
 sys.exit(main(sys.argv[1:]))
 """
 
