@@ -53,9 +53,14 @@ def write_results(
         settings={**metrics["settings"], "versions": versions()},
         up=up,
     )
+    complete_metrics(folder / "metrics.json", metrics, seconds)
+
+
+def complete_metrics(path: Path, metrics: dict[str, Any], seconds: Callable[[], dict[str, float]]) -> None:
+    """Add versions and times to the metrics, and write them."""
     metrics.update(versions=versions(), seconds=seconds())
     metrics["seconds"]["total"] = sum(metrics["seconds"].values())
-    (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
 
 
 def without_views(scores: dict[str, Any]) -> dict[str, Any]:
