@@ -14,6 +14,8 @@ enum class Error : int64_t {
   kUv,              // bits of the coordinate as double
   kScale,           // bits of the scale as double
   kGamma,           // bits of gamma as double
+  kUvRow,           // face, row, rows
+  kFaceTexture,     // face, texture, last texture
 };
 
 using Status = int64_t*;  // error, then up to three numbers
