@@ -2,6 +2,7 @@
 // are of the device, and as renderer._cuda_emulated, where they are of the host.
 #include "cuda/antialias.h"
 #include "cuda/barycentrics.h"
+#include "cuda/depth_softmax.h"
 #include "cuda/face_coverage.h"
 #include "cuda/interpolate.h"
 #include "cuda/logic_layers.h"
@@ -84,6 +85,48 @@ void bind_outline_coverage(nb::module_& m) {
       outline_coverage_backward<T>(RNDR_SCREEN(T), at<const T>(parameters), RNDR_SETTINGS, at<CoveragePlan<T>>(plan),
                                    at<const T>(distance), at<const int32_t>(nearest), at<const T>(grad), RNDR_SCATTER(T, grad_vertices, 3),
                                    at<double>(parameter_parts), RNDR_STATUS, RNDR_STREAM);
+    });
+  });
+}
+
+#define RNDR_SOFTMAX_ARGS                                                                                                           \
+  Address attributes, Address corners, int count, int channels, double eps, double near, double far, bool perspective, Address uv, \
+      Address uv_corners, int uv_count, Address slopes, Address texels, int sets, long long texel_count, int texture_channels,     \
+      Address face_texture, Address layouts, int layout_count
+#define RNDR_ATTRIBUTES(T) \
+  Attributes<T> { at<const T>(attributes), at<const int64_t>(corners), count, channels }
+#define RNDR_TEXTURES(T)                                                                                                            \
+  TextureSet<T> {                                                                                                                   \
+    at<const T>(uv), at<const int64_t>(uv_corners), uv_count, at<const T>(slopes), at<const T>(texels), sets, texel_count,          \
+        texture_channels, at<const int64_t>(face_texture), at<const int64_t>(layouts), layout_count                                 \
+  }
+#define RNDR_SOFTMAX \
+  SoftmaxSettings { eps, near, far, perspective }
+
+void bind_depth_softmax(nb::module_& m) {
+  m.def("depth_softmax_forward", [](RNDR_SCREEN_ARGS, RNDR_COVERAGE_ARGS, RNDR_SOFTMAX_ARGS, RNDR_BINS_ARGS(faces), Address colour,
+                                    Address background, Address nearest, Address sum, RNDR_CONTEXT) {
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      depth_softmax_forward<T>(RNDR_SCREEN(T), RNDR_ATTRIBUTES(T), RNDR_TEXTURES(T), at<const T>(parameters), RNDR_SETTINGS, RNDR_SOFTMAX,
+                               at<CoveragePlan<T>>(plan), RNDR_BINS(faces), at<T>(colour), at<T>(background), at<T>(nearest), at<T>(sum),
+                               RNDR_STATUS, RNDR_STREAM);
+    });
+  });
+  m.def("depth_softmax_backward", [](RNDR_SCREEN_ARGS, RNDR_COVERAGE_ARGS, RNDR_SOFTMAX_ARGS, RNDR_BINS_ARGS(faces), Address colour,
+                                     Address background, Address nearest, Address sum, Address grad_colour, Address grad_background,
+                                     RNDR_SCATTER_ARGS(grad_vertices), RNDR_SCATTER_ARGS(grad_attributes), Address grad_uv,
+                                     Address grad_slopes, Address grad_texels, Address parameter_parts, RNDR_CONTEXT) {
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      const SoftmaxScatters<T> gradients{RNDR_SCATTER(T, grad_vertices, 3), RNDR_SCATTER(T, grad_attributes, channels),
+                                         {at<T>(grad_uv), 2, nullptr, nullptr}, {at<T>(grad_slopes), kSlopes, nullptr, nullptr},
+                                         {at<T>(grad_texels), texture_channels, nullptr, nullptr}};
+      depth_softmax_backward<T>(RNDR_SCREEN(T), RNDR_ATTRIBUTES(T), RNDR_TEXTURES(T), at<const T>(parameters), RNDR_SETTINGS, RNDR_SOFTMAX,
+                                at<CoveragePlan<T>>(plan), RNDR_BINS(faces),
+                                {at<const T>(colour), at<const T>(background), at<const T>(nearest), at<const T>(sum),
+                                 at<const T>(grad_colour), at<const T>(grad_background)},
+                                gradients, at<double>(parameter_parts), RNDR_STATUS, RNDR_STREAM);
     });
   });
 }
@@ -301,6 +344,7 @@ NB_MODULE(RNDR_MODULE, m) {
   m.doc() = "CUDA kernels of renderer; call them through renderer.ops.";
   bind_face_coverage(m);
   bind_outline_coverage(m);
+  bind_depth_softmax(m);
   bind_rasterize(m);
   bind_interpolate(m);
   bind_texture(m);

@@ -15,6 +15,8 @@ enum class Error : int64_t {
   kScale,           // bits of the scale as double
   kGamma,           // bits of gamma as double
   kLogicIndex,      // index, features of the layer before, layer
+  kUvRow,           // face, row, rows
+  kFaceTexture,     // face, texture, last texture
 };
 
 using Status = int64_t*;  // error, then up to three numbers

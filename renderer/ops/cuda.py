@@ -161,6 +161,8 @@ _SENTENCES: tuple[Callable[[int, int, int], str], ...] = (
     lambda bits, *_: f"distribution: scale must be positive and finite, got {_number(bits)}",
     lambda bits, *_: f"gamma: must be positive and finite, got {_number(bits)}",
     lambda index, count, layer: f"indices: expected 0 to {count - 1} in layer {layer}, got {index}",
+    lambda face, row, count: f"uv_faces: face {face} refers to row {row} of uv, which has {count}",
+    lambda face, texture, last: f"face_texture: expected -1 to {last}, got {texture} for face {face}",
 )
 
 

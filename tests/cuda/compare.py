@@ -28,7 +28,7 @@ def run(function, op: str, args: Sequence) -> tuple[list[Tensor], list[Tensor]]:
     generator = torch.Generator().manual_seed(1)
     weights = [torch.rand(out.shape, generator=generator, dtype=torch.float64).to(out) for out in outputs]
     total = sum(((w * out).sum() for w, out in zip(weights, outputs, strict=True)), torch.zeros(()).to(outputs[0]))
-    gradients = torch.autograd.grad(total, [leaves[i] for i in spec.differentiable])
+    gradients = torch.autograd.grad(total, [leaves[i] for i in spec.differentiable], materialize_grads=True)
     return [out.detach().double().cpu() for out in outputs], [g.double().cpu() for g in gradients]
 
 

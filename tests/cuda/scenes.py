@@ -20,7 +20,7 @@ def parameters(distribution: str, last: float = 0.0, scale: float = 1.3) -> Tens
 
 
 def degenerate() -> tuple[Tensor, Tensor]:
-    """A face without area, one that is a point, one that names a vertex twice, one behind the camera, one that is fine."""
+    """Faces without area, a point, with one vertex named twice, behind the camera, and one that is fine."""
     x = torch.tensor([[3.0, 3], [9, 9], [6, 6], [14, 4], [4, 13], [5.5, 5.5], [5.5, 5.5], [5.5, 5.5], [8, 2]])
     depth = torch.full((9, 1), 2.0)
     depth[8] = -1.0

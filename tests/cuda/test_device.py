@@ -119,8 +119,12 @@ def test_a_bad_value_is_raised_by_a_later_call() -> None:
     vertices, faces = (t.cuda() for t in ball())
     wrong = faces.clone()
     wrong[3, 1] = 42
-    with pytest.raises(ValueError, match=r"^faces: face 3 refers to vertex 42, but there are 42 vertices$"):
+
+    def twice() -> None:
         for _ in range(2):
             silhouette(vertices, wrong)
             torch.cuda.synchronize()
+
+    with pytest.raises(ValueError, match=r"^faces: face 3 refers to vertex 42, but there are 42 vertices$"):
+        twice()
     silhouette(vertices, faces)
