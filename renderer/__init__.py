@@ -1,6 +1,6 @@
 """A differentiable rendering engine: algorithms relaxed by perturbation, in PyTorch."""
 
-from renderer import losses, raster, reference, relax, scene, shading, sort
+from renderer import logic, losses, raster, reference, relax, scene, shading, sort
 from renderer.scene import Camera, Lights, Material, Mesh, MeshBatch, Scene
 from renderer.shading import HardRenderer, SoftRenderer
 
@@ -15,6 +15,7 @@ __all__ = [
     "MeshBatch",
     "Scene",
     "SoftRenderer",
+    "logic",
     "losses",
     "raster",
     "reference",

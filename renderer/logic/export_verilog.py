@@ -5,7 +5,7 @@ from __future__ import annotations
 from renderer.logic.export_names import check_name, count_bits, groups_of
 from renderer.logic.netlist import AND, AND_NOT, OR, XOR, Netlist
 
-_OPERATOR = {AND: "&", AND_NOT: "& ~", XOR: "^", OR: "|"}
+_OPERATOR = {AND: "& ", AND_NOT: "& ~", XOR: "^ ", OR: "| "}
 
 
 def to_verilog(netlist: Netlist, name: str) -> str:

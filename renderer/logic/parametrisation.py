@@ -56,7 +56,7 @@ class Parametrisation(abc.ABC):
 
     @abc.abstractmethod
     def gates(self, weight: Float[Tensor, "neurons width"], rule: Rule) -> UInt8[Tensor, "neurons"]:
-        """Discrete gates: the likeliest ("argmax", first of equals), or the truth table rounded ("rounding", ½ to 0)."""
+        """Discrete gates: the likeliest ("argmax", first of equals) or the rounded table ("rounding", ½ to 0)."""
 
 
 def _ids(bits: Tensor) -> Tensor:
