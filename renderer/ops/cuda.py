@@ -76,7 +76,7 @@ def launch(kernel: str, device: torch.device, *args: Any) -> None:
 
 TILE = 16  # pixels of a tile's side: csrc/cuda/image_tiles.h
 
-# Room for pairs of faces and tiles is at most this many entries (256 MiB); beyond, tiles look at every face.
+# Room for pairs of faces and tiles is at most this many entries (256 MiB); beyond that, tiles look at every face.
 _MOST_PAIRS = 1 << 26
 _SPARE = 1.25  # of the pairs of the last call
 _pairs: dict[tuple[str, torch.device], Tensor] = {}

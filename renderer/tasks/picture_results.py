@@ -27,7 +27,7 @@ from renderer.tasks.run import versions
 from renderer.viz.film import write_film
 from renderer.viz.image import to_uint8
 from renderer.viz.report import write_report
-from renderer.viz.turntable import BACKGROUND
+from renderer.viz.turntable_film import BACKGROUND
 
 PICTURE_OUTPUTS = (
     *("metrics.json", "mesh.glb", "texture.png", "light.json"),
