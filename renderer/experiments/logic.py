@@ -42,7 +42,7 @@ RECIPES: dict[str, Recipe] = {
     "monk2": _MONK,
     "monk3": _MONK,
     "adult": Recipe(steps=6_000, width=256, depth=5, tau=10.0),
-    "breast_cancer": Recipe(steps=150, width=128, depth=5, tau=10.0),
+    "breast_cancer": Recipe(steps=1_000, width=128, depth=5, tau=10.0),
     "mnist": Recipe(steps=9_000, width=8_000, depth=6, tau=10.0, lr=0.03, batch_size=128),
     "mnist_tree": Recipe(steps=3_000, width=16, depth=3, tau=10.0, lr=0.03, batch_size=64),
 }
