@@ -62,7 +62,9 @@ def floyd_warshall(weights: Float[Tensor, "batch n n"], *, beta: Scalar) -> Floa
     return torch.where(others, distances, 0.0)
 
 
-def grid_weights(costs: Float[Tensor, "batch H W"], *, far: float = math.inf) -> Float[Tensor, "batch vertices vertices"]:
+def grid_weights(
+    costs: Float[Tensor, "batch H W"], *, far: float = math.inf
+) -> Float[Tensor, "batch vertices vertices"]:
     """A grid with vertex costs and 8 neighbours as a graph: weight (u, v) is the cost of v for neighbours, else `far`."""
     height, width = costs.shape[1:]
     row = torch.arange(height, device=costs.device).repeat_interleave(width)

@@ -65,7 +65,9 @@ def _paint(kinds: np.ndarray, random: np.random.Generator) -> np.ndarray:
     count, size, _ = kinds.shape
     pixels = size * TILE
     # A pixel near an edge may take the terrain of the tile beyond.
-    place = (np.arange(pixels)[:, None] + np.zeros(pixels)[None, :])[None] + random.normal(0, 0.9, (count, pixels, pixels))
+    place = (np.arange(pixels)[:, None] + np.zeros(pixels)[None, :])[None] + random.normal(
+        0, 0.9, (count, pixels, pixels)
+    )
     across = np.arange(pixels)[None, None, :] + random.normal(0, 0.9, (count, pixels, pixels))
     row, column = (np.clip(np.round(v) // TILE, 0, size - 1).astype(int) for v in (place, across))
     kind = kinds[np.arange(count)[:, None, None], row, column]

@@ -264,9 +264,7 @@ def put(a: Tensor, i: Tensor, v: Number, *, beta: Scalar, distribution: str | Di
     return where(weights, v.unsqueeze(-1).expand_as(a) if isinstance(v, Tensor) else v, a)
 
 
-def floor(
-    x: Tensor, *, beta: Scalar, distribution: str | Distribution = "logistic", shift: float = 0.0
-) -> Tensor:
+def floor(x: Tensor, *, beta: Scalar, distribution: str | Distribution = "logistic", shift: float = 0.0) -> Tensor:
     """Relaxed ⌊x + shift⌋: Σⱼ F(β(x + shift − j)) over the nearest integers j; those further away count as decided."""
     check_beta(beta)
     base = torch.floor((x + shift).detach())

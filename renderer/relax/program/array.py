@@ -167,7 +167,8 @@ def stack(items: list | tuple) -> Tensor:
     largest = max(tensors, key=lambda t: t.dim())
     dtype = next((t.dtype for t in tensors if t.is_floating_point()), largest.dtype)
     parts = [
-        p if isinstance(p, Tensor) and p.shape == largest.shape and p.dtype == dtype
+        p
+        if isinstance(p, Tensor) and p.shape == largest.shape and p.dtype == dtype
         else torch.as_tensor(p, dtype=dtype, device=largest.device).expand(largest.shape)
         for p in parts
     ]

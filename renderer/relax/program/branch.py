@@ -34,7 +34,19 @@ class Branch:
     each side is followed, too.
     """
 
-    __slots__ = ("alive", "before", "condition", "exits", "journal", "mark", "mass", "runtime", "start", "writes", "yes")
+    __slots__ = (
+        "alive",
+        "before",
+        "condition",
+        "exits",
+        "journal",
+        "mark",
+        "mass",
+        "runtime",
+        "start",
+        "writes",
+        "yes",
+    )
 
     def __init__(self, runtime: Runtime, condition: bool | SoftBool, exits: bool) -> None:
         self.runtime = runtime

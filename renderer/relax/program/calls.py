@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 def call(runtime: Runtime, function: Any, args: tuple, kwargs: dict) -> Any:
     """function(*args, **kwargs), as far as that has a relaxed meaning."""
-    special = SPECIAL.get(function) if isinstance(function, types.BuiltinFunctionType | types.FunctionType | type) else None
+    special = (
+        SPECIAL.get(function) if isinstance(function, types.BuiltinFunctionType | types.FunctionType | type) else None
+    )
     if special is not None:
         return special(runtime, *args, **kwargs)
     if hasattr(function, "run_inside"):

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, overload
 
 import torch
 
-from renderer.relax.distribution_base import Distribution
 from renderer.relax.comparisons import EQUALITY_WINDOW, Extremum
+from renderer.relax.distribution_base import Distribution
 from renderer.relax.parameters import Scalar
 from renderer.relax.program import arguments, subset
 from renderer.relax.program.errors import RelaxError
@@ -54,9 +54,7 @@ class Program:
         self._definition = rewrite(definition)
         self._relaxed = build(self._definition, function)  # type: ignore[arg-type]
         self._file = where(function, definition.lineno)
-        self._positional = all(
-            p.kind is not inspect.Parameter.KEYWORD_ONLY for p in self.signature.parameters.values()
-        )
+        self._positional = all(p.kind is not inspect.Parameter.KEYWORD_ONLY for p in self.signature.parameters.values())
         functools.update_wrapper(self, function)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -79,9 +77,7 @@ class Program:
             if self.calls_torch:
                 return self._hard_rounds(settings, args, kwargs, batch)
             results = [
-                self.function(
-                    *arguments.sample(args, b), **{k: arguments.sample(v, b) for k, v in kwargs.items()}
-                )
+                self.function(*arguments.sample(args, b), **{k: arguments.sample(v, b) for k, v in kwargs.items()})
                 for b in range(batch.size)
             ]
         return arguments.gather(results, batch)
@@ -143,9 +139,7 @@ class Program:
             return result
 
         if decide is None and settings.semantics == "path":
-            return enumerate_paths(
-                once, batch, max_paths=settings.max_paths, name=self.__name__, finite=finite
-            )
+            return enumerate_paths(once, batch, max_paths=settings.max_paths, name=self.__name__, finite=finite)
         return arguments.to_result(once(decide), batch)
 
     def run_inside(self, outer: Runtime, args: tuple, kwargs: dict) -> Any:
@@ -161,7 +155,9 @@ class Program:
     def _hard_rounds(self, settings: Settings, args: tuple, kwargs: dict, batch: arguments.Batch) -> Any:
         """The hard form of a program that calls torch: single samples, every condition decided by its probability."""
         tiny = torch.finfo(torch.float32).tiny
-        certain = dataclasses.replace(settings, distribution="hard", semantics="merge", window=tiny, extremum="hard", beta=1.0)
+        certain = dataclasses.replace(
+            settings, distribution="hard", semantics="merge", window=tiny, extremum="hard", beta=1.0
+        )
 
         def one(b: int) -> Any:
             pick = lambda v: v[b : b + 1] if isinstance(v, torch.Tensor) and v.dim() else v  # noqa: E731

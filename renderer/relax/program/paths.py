@@ -36,9 +36,7 @@ class _Way:
         return decision
 
 
-def enumerate_paths(
-    run: Callable[[Decider], Any], batch: Batch, *, max_paths: int, name: str, finite: bool
-) -> Any:
+def enumerate_paths(run: Callable[[Decider], Any], batch: Batch, *, max_paths: int, name: str, finite: bool) -> Any:
     """Σ over all ways of P(way) · result.
 
     Raises RelaxError if there are more than `max_paths`.

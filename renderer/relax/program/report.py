@@ -48,7 +48,9 @@ class Report:
             "gap to the Monte-Carlo mean": self.bias,
             f"standard error of that ({self.draws} draws)": self.error.flatten(1).amax(1),
         }
-        return "\n".join(f"{name:<42} mean {float(v.mean()):.3g}, largest {float(v.max()):.3g}" for name, v in rows.items())
+        return "\n".join(
+            f"{name:<42} mean {float(v.mean()):.3g}, largest {float(v.max()):.3g}" for name, v in rows.items()
+        )
 
 
 def make_report(program: Program, settings: Settings, args: tuple, kwargs: dict, *, draws: int, seed: int) -> Report:
@@ -74,9 +76,7 @@ def make_report(program: Program, settings: Settings, args: tuple, kwargs: dict,
         for b in range(batch.size):
             one, keywords = _pick(args, b), {k: _pick(v, b) for k, v in kwargs.items()}
             ways = [_Draw(random.Random(hash((seed, b, i)))) for i in range(draws)]
-            values = torch.cat(
-                [_flat(program.run(settings, one, keywords, decide=way.decide), 1) for way in ways]
-            )
+            values = torch.cat([_flat(program.run(settings, one, keywords, decide=way.decide), 1) for way in ways])
             means.append(values.mean(0))
             errors.append(values.std(0) / math.sqrt(draws))
             entropies.append(sum(way.surprise for way in ways) / draws)

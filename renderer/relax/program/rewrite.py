@@ -161,9 +161,7 @@ class _Rewriter(ast.NodeTransformer):
                 TEST=self._expression(node.test),
             ),
             *self._at(node, f"if {variable}.then({listed}): BODY", BODY=then),
-            *self._at(
-                node, f"if {variable}.otherwise({listed}): BODY", BODY=[*restore, *otherwise] or [ast.Pass()]
-            ),
+            *self._at(node, f"if {variable}.otherwise({listed}): BODY", BODY=[*restore, *otherwise] or [ast.Pass()]),
             *self._names_call(node, variable, "join", names),
         ]
 

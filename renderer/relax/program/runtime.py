@@ -268,7 +268,9 @@ class Runtime:
         elif isinstance(a, list):
             items = a
         elif self.journal.depth or is_soft(a):
-            raise RelaxError(f"writes to an element of a {type(a).__name__}: only lists and array arguments can be undone")
+            raise RelaxError(
+                f"writes to an element of a {type(a).__name__}: only lists and array arguments can be undone"
+            )
         else:
             a[key] = value
             return

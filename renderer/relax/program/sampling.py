@@ -24,9 +24,7 @@ def smooth_program(program: Program, settings: Settings, args: tuple, kwargs: di
     Raises RelaxError for a distribution without a score, or if the program does not return one tensor.
     """
     if settings.law.name not in NOISES:
-        raise RelaxError(
-            f"distribution: semantics='sample' takes {', '.join(NOISES)}, got {settings.law.name!r}"
-        )
+        raise RelaxError(f"distribution: semantics='sample' takes {', '.join(NOISES)}, got {settings.law.name!r}")
     if isinstance(settings.beta, Tensor) and settings.beta.requires_grad:
         raise RelaxError("beta: semantics='sample' has no gradient in beta; give a number or a detached tensor")
     named = program._named(args, kwargs)

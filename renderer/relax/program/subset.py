@@ -122,7 +122,9 @@ class Refusals(ast.NodeVisitor):
 
     def visit_AugAssign(self, node: ast.AugAssign) -> None:
         if isinstance(node.target, ast.Attribute):
-            self.refuse(node, f"the assignment to `{ast.unparse(node.target)}`", "keep the value in a name and return it")
+            self.refuse(
+                node, f"the assignment to `{ast.unparse(node.target)}`", "keep the value in a name and return it"
+            )
         if self.soft_test is not None and isinstance(node.value, ast.List):
             self._grows(node)
         self.generic_visit(node)
@@ -220,7 +222,9 @@ def resolve(node: ast.AST, function: types.FunctionType) -> Any:
 def is_tame(definition: ast.FunctionDef, function: types.FunctionType) -> bool:
     """Whether finite arguments stay finite, overflow apart: no division, power or foreign call, no infinite constant."""
     for node in ast.walk(definition):
-        if isinstance(node, ast.BinOp | ast.AugAssign) and isinstance(node.op, ast.Div | ast.FloorDiv | ast.Mod | ast.Pow):
+        if isinstance(node, ast.BinOp | ast.AugAssign) and isinstance(
+            node.op, ast.Div | ast.FloorDiv | ast.Mod | ast.Pow
+        ):
             return False
         if isinstance(node, ast.Call):
             called = resolve(node.func, function)
