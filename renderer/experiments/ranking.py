@@ -118,7 +118,9 @@ class Ranking(Experiment):
     def evaluate(self, model: nn.Module) -> dict[str, float]:
         device = next(model.parameters()).device
         generator = torch.Generator().manual_seed(0)
-        chosen = torch.randint(len(self.splits["test"][0]), (self.test_sets, self.n, self.digits), generator=generator)
+        chosen = torch.randint(
+            len(self.splits["test"][0]), (self.test_sets, self.n, self.digits), generator=generator
+        )
         scores, numbers = [], []
         for part in chosen.split(max(1, EVALUATED_AT_ONCE // self.n)):
             images, true = self.numbers("test", part)

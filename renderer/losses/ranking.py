@@ -239,9 +239,7 @@ def _check_target(scores: Tensor, target: Tensor) -> None:
 def _places(target: Tensor) -> Tensor:
     """The place of each value in ascending order, from 0; equal ones in their order."""
     order = target.argsort(dim=-1, stable=True)
-    return torch.empty_like(order).scatter_(
-        -1, order, torch.arange(order.shape[-1], device=order.device).expand_as(order)
-    )
+    return torch.empty_like(order).scatter_(-1, order, torch.arange(order.shape[-1], device=order.device).expand_as(order))
 
 
 def _mean_ranks(target: Tensor) -> Tensor:

@@ -18,7 +18,9 @@ from renderer.ops.sort_call import SETTINGS, sort_arguments
 
 for _name in ("sort_payload", "sort_transposed"):
     native.LIBRARY.define(f"{_name}(Tensor x, Tensor payload, {SETTINGS}) -> (Tensor)")
-    native.LIBRARY.define(f"{_name}_backward(Tensor grad, Tensor x, Tensor payload, {SETTINGS}) -> (Tensor, Tensor)")
+    native.LIBRARY.define(
+        f"{_name}_backward(Tensor grad, Tensor x, Tensor payload, {SETTINGS}) -> (Tensor, Tensor)"
+    )
 
 
 def _apply(x: Tensor, payload: Tensor, settings: tuple, *, transposed: bool) -> Tensor:

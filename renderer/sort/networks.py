@@ -49,11 +49,7 @@ def odd_even_merge(n: int) -> Iterator[Pairs]:
         while distance:
             first = distance % run
             starts = (start for block in range(first, n, 2 * distance) for start in range(block, block + distance))
-            yield [
-                (lo, lo + distance)
-                for lo in starts
-                if lo + distance < n and lo // (2 * run) == (lo + distance) // (2 * run)
-            ]
+            yield [(lo, lo + distance) for lo in starts if lo + distance < n and lo // (2 * run) == (lo + distance) // (2 * run)]
             distance //= 2
         run *= 2
 

@@ -68,9 +68,7 @@ def relaxation(
     """
     for name, value in (("beta", beta), ("slope", slope)):
         if value is not None and not (_is_number(value) and 0 < value < math.inf):
-            raise ValueError(
-                f"{name}: expected a finite number > 0, got {value!r} (to learn it, scale the values instead)"
-            )
+            raise ValueError(f"{name}: expected a finite number > 0, got {value!r} (to learn it, scale the values instead)")
     if beta is not None and slope is not None:
         raise ValueError(f"beta, slope: expected one of them, got {beta} and {slope}")
     if isinstance(distribution, Distribution):
@@ -84,9 +82,7 @@ def relaxation(
     unit = UNITS.get(name, 1.0)
     if slope is None:
         return Relaxation(name, unit * (DEFAULT_BETA if beta is None else beta))
-    steepness = (
-        0.0 if name == LOGISTIC_PHI else _standard(name, 0.0, 0.0).pdf(torch.zeros((), dtype=torch.float64)).item()
-    )
+    steepness = 0.0 if name == LOGISTIC_PHI else _standard(name, 0.0, 0.0).pdf(torch.zeros((), dtype=torch.float64)).item()
     if steepness == 0:
         raise ValueError(f"slope: {name} has no slope at 0: give beta")
     return Relaxation(name, slope / steepness)
@@ -99,9 +95,7 @@ def _of_distribution(d: Distribution, beta: float | None, slope: float | None) -
         raise ValueError("distribution: expected squared=False")
     for name, value in (("scale", d.scale), ("shape", d.shape), ("shift", d.shift)):
         if isinstance(value, Tensor):
-            raise ValueError(
-                f"{name}: expected a number in a sorting network, got a tensor (to learn it, scale the values)"
-            )
+            raise ValueError(f"{name}: expected a number in a sorting network, got a tensor (to learn it, scale the values)")
     assert not isinstance(d.scale, Tensor) and not isinstance(d.shape, Tensor) and not isinstance(d.shift, Tensor)
     return Relaxation(d.name, 1 / d.scale, 0.0 if d.shape is None else d.shape, d.shift)
 
