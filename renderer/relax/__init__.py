@@ -6,7 +6,23 @@
 This package knows nothing about images.
 """
 
+from renderer.relax import comparisons, smoothing
 from renderer.relax.distributions import DISTRIBUTIONS, Distribution, distribution
+from renderer.relax.program import Program, RelaxationWarning, RelaxError, index, relax
 from renderer.relax.t_conorms import T_CONORMS, TConorm, t_conorm
 
-__all__ = ["DISTRIBUTIONS", "T_CONORMS", "Distribution", "TConorm", "distribution", "t_conorm"]
+__all__ = [
+    "DISTRIBUTIONS",
+    "T_CONORMS",
+    "Distribution",
+    "Program",
+    "RelaxError",
+    "RelaxationWarning",
+    "TConorm",
+    "comparisons",
+    "distribution",
+    "index",
+    "relax",
+    "smoothing",
+    "t_conorm",
+]
