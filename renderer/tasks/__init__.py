@@ -1,7 +1,17 @@
 """One file for each inverse problem: from observations to a shape, a pose, a texture."""
 
+from renderer.tasks.pose import PoseEstimate, estimate_pose
+from renderer.tasks.pose_settings import PoseSettings
 from renderer.tasks.reconstruct import Reconstruction, reconstruct
 from renderer.tasks.settings import Settings
 from renderer.tasks.visual_hull import visual_hull
 
-__all__ = ["Reconstruction", "Settings", "reconstruct", "visual_hull"]
+__all__ = [
+    "PoseEstimate",
+    "PoseSettings",
+    "Reconstruction",
+    "Settings",
+    "estimate_pose",
+    "reconstruct",
+    "visual_hull",
+]
