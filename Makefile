@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := $(shell find csrc -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name CMakeLists.txt)
 OUT ?= out/creature
 
-.PHONY: demo test test-all lint bench bench-reconstruct clean
+.PHONY: demo test test-all lint bench bench-reconstruct bench-pose clean
 
 demo: $(VENV)/.run
 	$(BIN)/renderer reconstruct scenes/creature --out $(OUT) --overwrite
@@ -27,6 +27,9 @@ bench: $(VENV)/.bench
 
 bench-reconstruct: $(VENV)/.dev
 	$(BIN)/python -m tests.bench.reconstruct
+
+bench-pose: $(VENV)/.dev
+	$(BIN)/python -m tests.bench.pose
 
 # What the command line needs.
 $(VENV)/.run: $(VENV)/.created pyproject.toml constraints.txt $(SOURCES)

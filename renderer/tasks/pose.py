@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -64,7 +65,8 @@ class PoseFit:
 
     def state(self) -> dict[str, Any]:
         """As tensors and plain values, for `save_checkpoint`."""
-        return {**vars(self), "now": tuple(self.now), "best": tuple(self.best)}
+        # A copy: Adam goes on to write into its tensors.
+        return copy.deepcopy({**vars(self), "now": tuple(self.now), "best": tuple(self.best)})
 
     @staticmethod
     def of_state(state: dict[str, Any]) -> PoseFit:
@@ -201,7 +203,7 @@ def matched(
     renderer = SoftRenderer("uniform", scale=0.5, coverage="outline")
     area, place = _moments(masks)
     for _ in range(MATCHING_ROUNDS):
-        seen, at = _moments(renderer.silhouette(mesh, poses.camera(centre, masks.shape[1:])))
+        seen, at = _moments(renderer.silhouette(mesh, poses.camera(centre, (height, masks.shape[2]))))
         shows = (seen > 1) & (area > 1)
         change = torch.zeros(len(seen), 7, dtype=masks.dtype, device=masks.device)
         change[:, 3] = torch.where(shows, (area / seen.clamp(min=1)).log() / 2, 0.0)
