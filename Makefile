@@ -10,14 +10,10 @@ export RENDERER_CUDA ?= OFF
 # The CUDA kernels run in the tests without a GPU: see csrc/support/cuda.h.
 EMULATION := -C cmake.define.RENDERER_CUDA_EMULATION=ON
 
-<<<<<<< HEAD
 # `make notebooks WRITE=1` keeps what they print and draw.
 NOTEBOOKS ?= $(wildcard notebooks/*.ipynb)
 
-.PHONY: demo test test-all notebooks lint bench bench-reconstruct bench-sort bench-strategies bench-cuda test-cuda-sanitized clean
-=======
-.PHONY: demo test test-all lint bench bench-reconstruct bench-pose clean
->>>>>>> pose
+.PHONY: demo test test-all notebooks lint bench bench-reconstruct bench-sort bench-strategies bench-pose bench-cuda test-cuda-sanitized clean
 
 demo: $(VENV)/.run
 	$(BIN)/renderer reconstruct scenes/creature --out $(OUT) --overwrite
@@ -42,7 +38,6 @@ bench: $(VENV)/.bench
 bench-reconstruct: $(VENV)/.dev
 	$(BIN)/python -m tests.bench.reconstruct
 
-<<<<<<< HEAD
 # DATA: a folder with MNIST's four files.
 bench-strategies: $(VENV)/.dev
 	$(BIN)/python -m tests.bench.strategies $(DATA)
@@ -59,10 +54,9 @@ bench-cuda: $(VENV)/.created
 test-cuda-sanitized: $(VENV)/.dev
 	$(PIP) install cmake ninja nanobind
 	tests/cuda/sanitize.sh -q
-=======
+
 bench-pose: $(VENV)/.dev
 	$(BIN)/python -m tests.bench.pose
->>>>>>> pose
 
 # What the command line needs.
 $(VENV)/.run: $(VENV)/.created pyproject.toml constraints.txt $(SOURCES)

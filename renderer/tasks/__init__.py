@@ -8,19 +8,14 @@ from renderer.tasks.texture import TexturedMesh, TextureSettings, fit_texture
 from renderer.tasks.visual_hull import visual_hull
 
 __all__ = [
-<<<<<<< HEAD
-    "Reconstruction",
-    "Settings",
-    "TextureSettings",
-    "TexturedMesh",
-    "fit_texture",
-=======
     "PoseEstimate",
     "PoseSettings",
     "Reconstruction",
     "Settings",
+    "TextureSettings",
+    "TexturedMesh",
     "estimate_pose",
->>>>>>> pose
+    "fit_texture",
     "reconstruct",
     "visual_hull",
 ]
