@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +18,6 @@ from renderer.experiments.mnist import load_mnist
 from renderer.experiments.monks import load_monks
 from renderer.logic import LogicNet, Thermometer, accuracy, dense_net, logic_tree_net
 from renderer.train.experiment import share
-from renderer.train.schedule import cosine_decay
 
 Task = Literal["monk1", "monk2", "monk3", "adult", "breast_cancer", "mnist", "mnist_tree"]
 
@@ -130,8 +130,11 @@ class Logic:
         )
 
     def optimiser(self, model: nn.Module) -> torch.optim.Optimizer:
-        adam = torch.optim.AdamW(model.parameters(), lr=self.lr, weight_decay=self.weight_decay, fused=True)
-        return cosine_decay(adam, self.steps) if self.decay else adam
+        return torch.optim.AdamW(model.parameters(), lr=self.lr, weight_decay=self.weight_decay, fused=True)
+
+    def schedule(self, step: int) -> float:
+        # min: a run that is prolonged beyond its steps stands still.
+        return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - 1) / self.steps))) if self.decay else 1.0
 
     def batch(self, step: int, rank: int, world: int) -> tuple[Tensor, Tensor]:
         bits, labels = self.splits["train"]

@@ -155,7 +155,8 @@ def begin(pixels: SurfacePixels, settings: TextureSettings) -> TextureFit:
     if settings.light == "baked":
         return TextureFit(grey, torch.zeros(LIGHT_TERMS, 3))
     basis = unit_lights(pixels.normals).double()
-    light = torch.linalg.lstsq(basis, pixels.colours.double() / 0.5).solution.float()
+    # Row by row, as it comes back from a checkpoint: products of matrices may round differently by layout.
+    light = torch.linalg.lstsq(basis, pixels.colours.double() / 0.5).solution.float().contiguous()
     return TextureFit(grey, light)
 
 
