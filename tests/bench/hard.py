@@ -6,9 +6,11 @@ the colours linearly on the screen; "vertices" does the same work here, perspect
 
 from __future__ import annotations
 
+import json
 import statistics
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,11 +21,13 @@ from renderer import Camera, HardRenderer, Lights, Mesh
 from renderer.raster import antialias, interpolate, rasterize
 from renderer.scene import AmbientLight, DirectionalLight, icosphere
 from renderer.shading import lambert
+from tests.bench import environment
 
 CASES = ((4, 256), (5, 512), (6, 512))  # icosphere level, pixels
 TO_LIGHT, AMBIENT, DIRECTIONAL = (0.3, 0.5, 0.8), 0.3, 0.7
 FOV_Y, DISTANCE = 40.0, 3.2
 ROUNDS = 15
+RESULTS = Path(__file__).parent / "results"
 
 
 def scene(level: int, size: int) -> tuple[Mesh, Camera, Lights]:
@@ -135,7 +139,14 @@ def rows() -> list[dict[str, Any]]:
     return out
 
 
-if __name__ == "__main__":
+def main() -> None:
     from tests.bench.run import table
 
-    print(table(rows()))
+    result = {"environment": environment.describe(), "hard": rows()}
+    print(table(result["hard"]))
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "hard.json").write_text(json.dumps(result, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
