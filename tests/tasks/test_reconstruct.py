@@ -249,6 +249,15 @@ def test_up_direction(ring: Mesh) -> None:
 
 
 def test_deferred_signals() -> None:
+    # A shell starts what it puts in the background with SIGINT ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        check_deferred_signals()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def check_deferred_signals() -> None:
     with deferred_signals() as signalled:
         assert signalled() == 0
         os.kill(os.getpid(), signal.SIGTERM)
