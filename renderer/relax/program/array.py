@@ -164,7 +164,8 @@ def stack(items: list | tuple) -> Tensor:
     tensors = [p for p in parts if isinstance(p, Tensor)]
     if not tensors:
         raise RelaxError("a list of static numbers: expected at least one tensor among them")
-    largest = max(tensors, key=lambda t: t.dim())
+    dims = max(t.dim() for t in tensors)  # torch.compile does not trace max with a key
+    largest = next(t for t in tensors if t.dim() == dims)
     dtype = next((t.dtype for t in tensors if t.is_floating_point()), largest.dtype)
     parts = [
         p
