@@ -65,7 +65,7 @@ def test_sharp_limit_is_the_hard_program() -> None:
 
 def test_what_sampling_refuses() -> None:
     x = torch.tensor([0.3])
-    with pytest.raises(RelaxError, match="distribution: semantics='sample' takes gaussian.*got 'reciprocal'"):
+    with pytest.raises(RelaxError, match=r"distribution: semantics='sample' takes gaussian.*got 'reciprocal'"):
         step(x, distribution="reciprocal")
     with pytest.raises(RelaxError, match="no gradient in beta"):
         step(x, beta=torch.tensor(2.0, requires_grad=True))
