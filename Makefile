@@ -5,8 +5,15 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := $(shell find csrc -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name CMakeLists.txt)
 OUT ?= out/creature
+# ON or AUTO builds the CUDA kernels, too, for all architectures or those of RENDERER_CUDA_ARCHITECTURES: minutes, where nvcc is.
+export RENDERER_CUDA ?= OFF
+# The CUDA kernels run in the tests without a GPU: see csrc/support/cuda.h.
+EMULATION := -C cmake.define.RENDERER_CUDA_EMULATION=ON
 
-.PHONY: demo test test-all lint bench bench-reconstruct clean
+# `make notebooks WRITE=1` keeps what they print and draw.
+NOTEBOOKS ?= $(wildcard notebooks/*.ipynb)
+
+.PHONY: demo test test-all notebooks lint bench bench-reconstruct bench-sort bench-strategies bench-pose bench-cuda cuda-architectures test-cuda-sanitized clean
 
 demo: $(VENV)/.run
 	$(BIN)/renderer reconstruct scenes/creature --out $(OUT) --overwrite
@@ -17,16 +24,45 @@ test: $(VENV)/.dev
 test-all: $(VENV)/.dev
 	$(BIN)/python -m pytest
 
+notebooks: $(VENV)/.dev
+	$(BIN)/python -m pytest --nbmake --nbmake-timeout=300 $(if $(WRITE),--overwrite) --durations=0 $(NOTEBOOKS)
+
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(VENV)/.dev
+bench: $(VENV)/.bench
 	$(BIN)/python -m tests.bench.run
 
 bench-reconstruct: $(VENV)/.dev
 	$(BIN)/python -m tests.bench.reconstruct
+
+# DATA: a folder with MNIST's four files.
+bench-strategies: $(VENV)/.dev
+	$(BIN)/python -m tests.bench.strategies $(DATA)
+
+bench-sort: $(VENV)/.dev
+	$(BIN)/python -m tests.bench.sort
+
+# On a machine with a GPU and nvcc.
+bench-cuda: $(VENV)/.created
+	RENDERER_CUDA=ON RENDERER_CUDA_ARCHITECTURES=$(or $(RENDERER_CUDA_ARCHITECTURES),native) $(PIP) install --constraint constraints.txt --editable '.[tasks,dev]'
+	$(BIN)/python -m tests.bench.cuda
+
+# Every .cu file compiles without warnings: minutes for each architecture.
+ARCHITECTURES ?= 75 80 86 89 90 100 120
+cuda-architectures:
+	find csrc/cuda -name '*.cu' -print0 | xargs -0 -P 2 -I{} nvcc -std=c++17 -Icsrc -DRNDR_LEVEL_NS=level_cuda -Werror all-warnings \
+		$(foreach a,$(ARCHITECTURES),-gencode arch=compute_$(a),code=sm_$(a)) -c {} -o /dev/null
+
+# The CUDA kernels' emulation under sanitizers; tests/cuda/sanitize.sh device does the like on a GPU.
+test-cuda-sanitized: $(VENV)/.dev
+	$(PIP) install cmake ninja nanobind
+	tests/cuda/sanitize.sh -q
+
+bench-pose: $(VENV)/.dev
+	$(BIN)/python -m tests.bench.pose
 
 # What the command line needs.
 $(VENV)/.run: $(VENV)/.created pyproject.toml constraints.txt $(SOURCES)
@@ -35,8 +71,13 @@ $(VENV)/.run: $(VENV)/.created pyproject.toml constraints.txt $(SOURCES)
 
 # ... and what developers need besides.
 $(VENV)/.dev: $(VENV)/.created pyproject.toml constraints.txt $(SOURCES)
-	$(PIP) install --constraint constraints.txt --editable '.[tasks,dev]'
+	$(PIP) install --constraint constraints.txt --editable '.[tasks,dev]' $(EMULATION)
 	touch $@ $(VENV)/.run
+
+# ... and the other renderers that benchmarks measure beside this one.
+$(VENV)/.bench: $(VENV)/.dev
+	$(PIP) install --constraint constraints.txt --editable '.[tasks,dev,bench]'
+	touch $@
 
 $(VENV)/.created:
 	$(PYTHON) -c 'import sys; sys.exit("Python >= 3.10 needed, this is " + sys.version) if sys.version_info < (3, 10) else 0'

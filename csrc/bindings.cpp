@@ -1,8 +1,6 @@
 // The only file that sees Python: raw addresses and sizes in, one line an op, in pipeline order.
-#include <nanobind/nanobind.h>
-#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
 
-#include <cstdint>
 #include <limits>
 
 #include "cpu/antialias.h"
@@ -11,34 +9,24 @@
 #include "cpu/face_coverage.h"
 #include "cpu/interpolate.h"
 #include "cpu/kernels.h"
+#include "cpu/logic_layers.h"
+#include "cpu/logic_program.h"
 #include "cpu/outline_coverage.h"
 #include "cpu/rasterize.h"
 #include "cpu/sort_payload.h"
 #include "cpu/sort_values.h"
 #include "cpu/texture.h"
+#include "support/binding.h"
 
 namespace nb = nanobind;
 using namespace rndr;
 
 namespace {
 
-using Address = std::uintptr_t;
-
-template <class T>
-T* at(Address address) {
-  return reinterpret_cast<T*>(address);
-}
-
 // (vertices, faces, batch, vertex count, face count, height, width)
 template <class T>
 Screen<T> screen_of(Address vertices, Address faces, int batch, int vertex_count, int face_count, int height, int width) {
   return {at<const T>(vertices), at<const int64_t>(faces), batch, vertex_count, face_count, height, width};
-}
-
-// Calls body<float>() or body<double>().
-template <class Body>
-auto by_dtype(bool is_double, const Body& body) {
-  return is_double ? body(double{}) : body(float{});
 }
 
 #define RNDR_SCREEN_ARGS Address vertices, Address faces, int batch, int vertex_count, int face_count, int height, int width, bool is_double
@@ -99,29 +87,39 @@ void bind_outline_coverage(nb::module_& m) {
   Address attributes, Address corners, int count, int channels, double eps, double near, double far, bool perspective
 #define RNDR_ATTRIBUTES(T) \
   Attributes<T> { at<const T>(attributes), at<const int64_t>(corners), count, channels }
+#define RNDR_TEXTURE_SET_ARGS                                                                                                     \
+  Address uv, Address uv_corners, int uv_count, Address slopes, Address texels, int sets, long long texel_count, int texture_channels, \
+      Address face_texture, const std::vector<int64_t>&layouts
+#define RNDR_TEXTURES(T)                                                                                                              \
+  TextureSet<T> {                                                                                                                     \
+    at<const T>(uv), at<const int64_t>(uv_corners), uv_count, at<const T>(slopes), at<const T>(texels), sets, texel_count, texture_channels, \
+        at<const int64_t>(face_texture), layouts.data(), static_cast<int>(layouts.size() / 6)                                         \
+  }
 #define RNDR_SOFTMAX \
   SoftmaxSettings { eps, near, far, perspective }
 
 void bind_depth_softmax(nb::module_& m) {
-  m.def("depth_softmax_forward", [](RNDR_SCREEN_ARGS, RNDR_COVERAGE_ARGS, RNDR_SOFTMAX_ARGS, Address colour, Address background,
-                                    Address nearest, Address sum) {
+  m.def("depth_softmax_forward", [](RNDR_SCREEN_ARGS, RNDR_COVERAGE_ARGS, RNDR_SOFTMAX_ARGS, RNDR_TEXTURE_SET_ARGS, Address colour,
+                                    Address background, Address nearest, Address sum) {
     nb::gil_scoped_release released;
     by_dtype(is_double, [&](auto t) {
       using T = decltype(t);
-      depth_softmax_forward<T>(RNDR_SCREEN(T), RNDR_ATTRIBUTES(T), at<const T>(parameters), RNDR_SETTINGS, RNDR_SOFTMAX, at<T>(colour),
-                               at<T>(background), at<T>(nearest), at<T>(sum));
+      depth_softmax_forward<T>(RNDR_SCREEN(T), RNDR_ATTRIBUTES(T), RNDR_TEXTURES(T), at<const T>(parameters), RNDR_SETTINGS, RNDR_SOFTMAX,
+                               at<T>(colour), at<T>(background), at<T>(nearest), at<T>(sum));
     });
   });
-  m.def("depth_softmax_backward", [](RNDR_SCREEN_ARGS, RNDR_COVERAGE_ARGS, RNDR_SOFTMAX_ARGS, Address colour, Address background,
-                                     Address nearest, Address sum, Address grad_colour, Address grad_background,
-                                     Address grad_vertices, Address grad_attributes, Address grad_parameters) {
+  m.def("depth_softmax_backward", [](RNDR_SCREEN_ARGS, RNDR_COVERAGE_ARGS, RNDR_SOFTMAX_ARGS, RNDR_TEXTURE_SET_ARGS, Address colour,
+                                     Address background, Address nearest, Address sum, Address grad_colour, Address grad_background,
+                                     Address grad_vertices, Address grad_attributes, Address grad_parameters, Address grad_uv,
+                                     Address grad_slopes, Address grad_texels) {
     nb::gil_scoped_release released;
     by_dtype(is_double, [&](auto t) {
       using T = decltype(t);
-      depth_softmax_backward<T>(RNDR_SCREEN(T), RNDR_ATTRIBUTES(T), at<const T>(parameters), RNDR_SETTINGS, RNDR_SOFTMAX,
+      depth_softmax_backward<T>(RNDR_SCREEN(T), RNDR_ATTRIBUTES(T), RNDR_TEXTURES(T), at<const T>(parameters), RNDR_SETTINGS, RNDR_SOFTMAX,
                                 at<const T>(colour), at<const T>(background), at<const T>(nearest), at<const T>(sum),
-                                at<const T>(grad_colour), at<const T>(grad_background), at<T>(grad_vertices), at<T>(grad_attributes),
-                                at<T>(grad_parameters));
+                                at<const T>(grad_colour), at<const T>(grad_background),
+                                {at<T>(grad_vertices), at<T>(grad_attributes), at<T>(grad_parameters), at<T>(grad_uv), at<T>(grad_slopes),
+                                 at<T>(grad_texels)});
     });
   });
 }
@@ -284,6 +282,69 @@ void bind_sort(nb::module_& m) {
   });
 }
 
+#define RNDR_LOGIC_ARGS                                                                                                         \
+  int batch, int inputs, int columns, int layers, int groups, Address widths, Address a, Address b, Address coefficients, bool is_double,   \
+      const std::string &level, int threads, Address x, int64_t x_batch, int64_t x_row, int64_t x_column
+#define RNDR_LOGIC_STACK(T) \
+  LogicStack<T> { batch, inputs, columns, layers, groups, at<const int64_t>(widths), at<const int32_t>(a), at<const int32_t>(b), at<const T>(coefficients) }
+#define RNDR_LOGIC_X(T) \
+  Strided<T> { at<const T>(x), x_batch, x_row, x_column }
+
+void bind_logic_layers(nb::module_& m) {
+  m.def("logic_layers_forward", [](RNDR_LOGIC_ARGS, Address y) {
+    nb::gil_scoped_release released;
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      logic_layers_forward<T>(RNDR_LOGIC_STACK(T), RNDR_LOGIC_X(T), level.c_str(), threads, at<T>(y));
+    });
+  });
+  m.def("logic_layers_backward", [](RNDR_LOGIC_ARGS, Address grad, int64_t grad_batch, int64_t grad_row, int64_t grad_column,
+                                    Address grad_x, Address grad_coefficients) {
+    nb::gil_scoped_release released;
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      logic_layers_backward<T>(RNDR_LOGIC_STACK(T), RNDR_LOGIC_X(T), {at<const T>(grad), grad_batch, grad_row, grad_column}, level.c_str(),
+                               threads, at<T>(grad_x), at<T>(grad_coefficients));
+    });
+  });
+  m.def("logic_coefficients_forward", [](int64_t n, Address z, double temperature, bool is_double, const std::string& level, int threads,
+                                         Address coefficients) {
+    nb::gil_scoped_release released;
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      logic_coefficients_forward<T>(n, at<const T>(z), temperature, level.c_str(), threads, at<T>(coefficients));
+    });
+  });
+  m.def("logic_coefficients_backward", [](int64_t n, Address z, double temperature, bool is_double, const std::string& level, int threads,
+                                          Address grad, Address grad_z) {
+    nb::gil_scoped_release released;
+    by_dtype(is_double, [&](auto t) {
+      using T = decltype(t);
+      logic_coefficients_backward<T>(n, at<const T>(z), temperature, at<const T>(grad), level.c_str(), threads, at<T>(grad_z));
+    });
+  });
+}
+
+void bind_logic_program(nb::module_& m) {
+  m.def("logic_program_counts", [](int inputs, int slots, int run_count, int groups, Address runs, Address a, Address b,
+                                   Address outputs, Address group_starts, Address offsets, Address bytes, Address words, int64_t samples,
+                                   int block_words, const std::string& level, int threads, Address counts) {
+    nb::gil_scoped_release released;
+    logic_program_counts({inputs, slots, run_count, groups, at<const BitRun>(runs), at<const int32_t>(a), at<const int32_t>(b),
+                          at<const int32_t>(outputs), at<const int32_t>(group_starts), at<const int64_t>(offsets)},
+                         {at<const uint8_t>(bytes), at<const uint64_t>(words), samples}, block_words, level.c_str(), threads,
+                         at<int32_t>(counts));
+  });
+  m.def("pack_bits", [](Address bytes, int64_t samples, int signals, const std::string& level, int threads, Address words) {
+    nb::gil_scoped_release released;
+    pack_bits(at<const uint8_t>(bytes), samples, signals, level.c_str(), threads, at<uint64_t>(words));
+  });
+  m.def("unpack_bits", [](Address words, int64_t samples, int signals, int threads, Address bytes) {
+    nb::gil_scoped_release released;
+    unpack_bits(at<const uint64_t>(words), samples, signals, threads, at<uint8_t>(bytes));
+  });
+}
+
 // Elementwise views of the kernels, so that tests can hold them against the Python classes.
 void bind_relax(nb::module_& m) {
   m.def("distribution_kernel", [](const std::string& level, const std::string& name, const std::string& function, bool is_double, int n,
@@ -319,5 +380,7 @@ NB_MODULE(_C, m) {
   bind_texture(m);
   bind_antialias(m);
   bind_sort(m);
+  bind_logic_layers(m);
+  bind_logic_program(m);
   bind_relax(m);
 }

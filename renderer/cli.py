@@ -14,6 +14,10 @@ from renderer.scene.errors import DataError
 try:
     import tyro
 
+    from renderer.commands.predict import Predict
+    from renderer.commands.render import Render
+    from renderer.commands.shapes import Shapes
+    from renderer.commands.texture import Texture
     from renderer.commands.train import Train
     from renderer.tasks import Settings, reconstruct
     from renderer.train.interrupt import Stopped
@@ -71,7 +75,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     try:
         command = tyro.extras.subcommand_cli_from_dict(
-            {"reconstruct": Reconstruct, "train": Train},
+            {
+                "reconstruct": Reconstruct,
+                "texture": Texture,
+                "render": Render,
+                "train": Train,
+                "shapes": Shapes,
+                "predict": Predict,
+            },
             prog="renderer",
             description="A differentiable rendering engine: one subcommand per task.",
             args=arguments,

@@ -41,10 +41,7 @@ struct CoveragePlan {
     radius = in_pixels(outer);
   }
 
-  double in_pixels(double z) const {
-    const double scaled = z / params.inverse_scale;
-    return params.squared ? std::sqrt(scaled) : scaled;
-  }
+  double in_pixels(double z) const { return radius_of(z, params.squared, params.inverse_scale); }
 };
 
 // Views share out the threads when there are enough of them; otherwise the parts of a view do.

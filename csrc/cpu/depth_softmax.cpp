@@ -1,7 +1,12 @@
 #include "cpu/depth_softmax.h"
 
+#include <functional>
+#include <map>
 #include <memory>
+#include <mutex>
 
+#include "cpu/texel_sums.h"
+#include "cpu/texture.h"
 #include "cpu/tiles.h"
 
 namespace rndr {
@@ -43,6 +48,52 @@ void check_attributes(const Attributes<T>& a, int face_count) {
                                   std::to_string(a.corners[i]) + ", but there are " + std::to_string(a.count));
 }
 
+template <class T>
+void check_textures(const TextureSet<T>& t, const Screen<T>& s) {
+  if (t.count == 0) return;
+  check_uv(t.uv, 2 * static_cast<size_t>(s.batch) * t.uv_count);
+  for (int f = 0; f < s.face_count; ++f) {
+    if (t.face_texture[f] < -1 || t.face_texture[f] >= t.count)
+      throw std::invalid_argument("face_texture: expected -1 to " + std::to_string(t.count - 1) + ", got " +
+                                  std::to_string(t.face_texture[f]) + " for face " + std::to_string(f));
+    for (int k = 0; k < 3; ++k) {
+      const int64_t row = t.uv_corners[3 * static_cast<size_t>(f) + k];
+      if (row < 0 || row >= t.uv_count)
+        throw std::invalid_argument("uv_faces: face " + std::to_string(f) + " refers to row " + std::to_string(row) + " of uv, which has " +
+                                    std::to_string(t.uv_count));
+    }
+  }
+}
+
+// Rows of buffers, one for every channel of a texture.
+template <class T>
+class ChannelBuffers {
+ public:
+  explicit ChannelBuffers(int channels) : storage_(new T[static_cast<size_t>(channels) * kBuffer]) {}
+  T (*rows())[kBuffer] { return reinterpret_cast<T(*)[kBuffer]>(storage_.get()); }
+
+ private:
+  std::unique_ptr<T[]> storage_;
+};
+
+// Lets work that is done in any order be added up in order, and keeps no more of it than has to wait.
+class InOrder {
+ public:
+  void done(int index, std::function<void()> add) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    waiting_.emplace(index, std::move(add));
+    for (auto first = waiting_.find(next_); first != waiting_.end(); first = waiting_.find(++next_)) {
+      first->second();
+      waiting_.erase(first);
+    }
+  }
+
+ private:
+  std::mutex mutex_;
+  std::map<int, std::function<void()>> waiting_;
+  int next_ = 0;
+};
+
 // One channel of an interleaved image (H, W, C) into a tile, 0 beyond the image.
 template <class T>
 void load_channel(const T* image, int channels, int channel, int width, int x, int y, int columns, int rows, T* tile) {
@@ -55,10 +106,11 @@ void load_channel(const T* image, int channels, int channel, int width, int x, i
 }  // namespace
 
 template <class T>
-void depth_softmax_forward(const Screen<T>& s, const Attributes<T>& attributes, const T* parameters, const CoverageSettings& coverage,
-                           const SoftmaxSettings& softmax, T* colour, T* background, T* nearest, T* sum) {
+void depth_softmax_forward(const Screen<T>& s, const Attributes<T>& attributes, const TextureSet<T>& textures, const T* parameters,
+                           const CoverageSettings& coverage, const SoftmaxSettings& softmax, T* colour, T* background, T* nearest, T* sum) {
   check_screen(s);
   check_attributes(attributes, s.face_count);
+  check_textures(textures, s);
   const Plan<T> plan(parameters, coverage, softmax);
   const int channels = attributes.channels;
   const ThreadSplit threads(s.batch, coverage.threads);
@@ -73,17 +125,23 @@ void depth_softmax_forward(const Screen<T>& s, const Attributes<T>& attributes, 
       const int x = tiling.tile_x(tile), y = tiling.tile_y(tile);
       auto fragments = std::make_unique<FragmentBuffers<T>>();
       T z[kBuffer], D[kBuffer], weight[kBuffer], shrink[kBuffer], depth[3], corner[3];
+      ChannelBuffers<T> texture_values(textures.count ? textures.channels : 0);
       for (int i = tiling.bins.start[tile]; i < tiling.bins.start[tile + 1]; ++i) {
         const int face = tiling.bins.item[i];
         corner_depths(s, b, face, depth);
+        const int64_t* layout = layout_of(textures, face);
+        const FaceTexture<T> texture = layout ? face_texture(textures, s.batch, s.face_count, b, face, layout) : FaceTexture<T>{};
         face_rectangles(s, b, face, x, y, plan.radius, [&](const LocalTriangle<T>& local, const Rect& r) {
           plan.geometry.z(&local, r, plan.params, z);
           plan.distribution.cdf(r.width * r.height, z, plan.params, D);
           plan.kernels.fragment(&local, depth, r, plan.colour, *fragments);
           plan.kernels.blend(r, kTileStride, D, fragments->nearness, plan.colour, planes, weight, shrink);
+          T(*values)[kBuffer] = texture_values.rows();
+          if (layout) plan.kernels.texture(texture, depth, r, plan.colour.perspective, D, *fragments, values);
           for (int c = 0; c < channels; ++c) {
             corner_attributes(attributes, b, face, c, corner);
-            plan.kernels.blend_channel(r, kTileStride, *fragments, weight, shrink, corner, sums.data() + static_cast<size_t>(c) * kTilePixels);
+            plan.kernels.blend_channel(r, kTileStride, *fragments, weight, shrink, corner, c < texture.channels ? values[c] : nullptr,
+                                       sums.data() + static_cast<size_t>(c) * kTilePixels);
           }
         });
       }
@@ -103,14 +161,21 @@ void depth_softmax_forward(const Screen<T>& s, const Attributes<T>& attributes, 
 }
 
 template <class T>
-void depth_softmax_backward(const Screen<T>& s, const Attributes<T>& attributes, const T* parameters,
+void depth_softmax_backward(const Screen<T>& s, const Attributes<T>& attributes, const TextureSet<T>& textures, const T* parameters,
                             const CoverageSettings& coverage, const SoftmaxSettings& softmax, const T* colour, const T* background,
-                            const T* nearest, const T* sum, const T* grad_colour, const T* grad_background, T* grad_vertices,
-                            T* grad_attributes, T* grad_parameters) {
+                            const T* nearest, const T* sum, const T* grad_colour, const T* grad_background,
+                            const SoftmaxGradients<T>& results) {
   const Plan<T> plan(parameters, coverage, softmax);
   const int channels = attributes.channels;
-  std::fill_n(grad_vertices, static_cast<size_t>(s.batch) * s.vertex_count * 3, T(0));
-  std::fill_n(grad_attributes, static_cast<size_t>(s.batch) * attributes.count * channels, T(0));
+  const int textured = textures.count ? textures.channels : 0;
+  std::fill_n(results.vertices, static_cast<size_t>(s.batch) * s.vertex_count * 3, T(0));
+  std::fill_n(results.attributes, static_cast<size_t>(s.batch) * attributes.count * channels, T(0));
+  if (textured) {
+    std::fill_n(results.uv, 2 * static_cast<size_t>(s.batch) * textures.uv_count, T(0));
+    std::fill_n(results.slopes, kSlopes * static_cast<size_t>(s.batch) * s.face_count, T(0));
+    std::fill_n(results.texels, textures.sets * static_cast<size_t>(textures.texel_count) * textured, T(0));
+  }
+  InOrder views;
   const ThreadSplit threads(s.batch, coverage.threads);
   parallel_items(s.batch, threads.views, [&](int b) {
     const Tiling tiling = tile_faces(s, b, plan.radius, threads.inside);
@@ -119,6 +184,8 @@ void depth_softmax_backward(const Screen<T>& s, const Attributes<T>& attributes,
     // One sum per (face, tile), added up afterwards in a fixed order, as for face coverage.
     std::vector<ColourGradient<T>> gradients(tiling.bins.item.size());
     std::vector<T> corner_gradients(tiling.bins.item.size() * 3 * channels, T(0));
+    std::vector<TextureGradient<T>> texture_gradients(textured ? tiling.bins.item.size() : 0);
+    auto texel_sums = std::make_shared<std::vector<TexelSums<T>>>(tiles, TexelSums<T>(textured));
     std::vector<double> background_gamma(tiles, 0.0);
     parallel_items(tiles, threads.inside, [&](int tile) {
       const int x = tiling.tile_x(tile), y = tiling.tile_y(tile);
@@ -144,12 +211,22 @@ void depth_softmax_backward(const Screen<T>& s, const Attributes<T>& attributes,
         }
       const SoftmaxPlanes<T> planes{tile_nearest.data(), tile_sum.data()};
       auto fragments = std::make_unique<FragmentBuffers<T>>();
-      T z[kBuffer], D[kBuffer], f[kBuffer], df[kBuffer], p[kBuffer], product[3][kBuffer], depth[3], corner[3];
+      T z[kBuffer], D[kBuffer], f[kBuffer], df[kBuffer], p[kBuffer], product[3][kBuffer], depth[3];
+      ChannelBuffers<T> texture_values(textured), contributions(textured);
+      auto texture_buffers = std::make_unique<TextureBuffers<T>>();
+      const T zeros[kBuffer] = {};
+      std::vector<const T*> grad_planes(channels);
+      for (int c = 0; c < channels; ++c) grad_planes[c] = grads.data() + static_cast<size_t>(c) * kTilePixels;
+      std::unique_ptr<T[][3]> corners(new T[channels][3]);
       for (int i = tiling.bins.start[tile]; i < tiling.bins.start[tile + 1]; ++i) {
         const int face = tiling.bins.item[i];
         gradients[i] = {};
         T* corner_sums = corner_gradients.data() + static_cast<size_t>(i) * 3 * channels;
         corner_depths(s, b, face, depth);
+        for (int c = 0; c < channels; ++c) corner_attributes(attributes, b, face, c, corners[c]);
+        const int64_t* layout = layout_of(textures, face);
+        const FaceTexture<T> texture = layout ? face_texture(textures, s.batch, s.face_count, b, face, layout) : FaceTexture<T>{};
+        if (textured) texture_gradients[i] = {};
         face_rectangles(s, b, face, x, y, plan.radius, [&](const LocalTriangle<T>& local, const Rect& r) {
           const int n = r.width * r.height;
           plan.geometry.z(&local, r, plan.params, z);
@@ -157,20 +234,41 @@ void depth_softmax_backward(const Screen<T>& s, const Attributes<T>& attributes,
           plan.distribution.pdf(n, z, plan.params, f);
           if (plan.distribution.has_shape) plan.distribution.dcdf_dshape(n, z, plan.params, df);
           for (auto& row : product) std::fill_n(row, n, T(0));
-          for (int c = 0; c < channels; ++c) {
-            corner_attributes(attributes, b, face, c, corner);
-            plan.kernels.corner_products(r, kTileStride, grads.data() + static_cast<size_t>(c) * kTilePixels, corner, product);
+          T(*values)[kBuffer] = texture_values.rows();
+          if (layout) {
+            plan.kernels.fragment(&local, depth, r, plan.colour, *fragments);
+            plan.kernels.texture_products(texture, depth, r, kTileStride, plan.colour.perspective, D, *fragments, grad_planes.data(),
+                                          corners.get(), values, product, *texture_buffers);
           }
-          plan.kernels.backward(&local, depth, r, kTileStride, plan.params, plan.colour, D, f,
-                                plan.distribution.has_shape ? df : nullptr, product, planes, mean.data(), *fragments, p, gradients[i]);
+          for (int c = texture.channels; c < channels; ++c)
+            plan.kernels.corner_products(r, kTileStride, grad_planes[c], corners[c], product);
+          plan.kernels.backward(&local, depth, r, kTileStride, plan.params, plan.colour, D, f, plan.distribution.has_shape ? df : zeros,
+                                product, layout ? texture_buffers->depth : zeros, planes, mean.data(), *fragments, p,
+                                gradients[i]);
           for (int c = 0; c < channels; ++c)
-            plan.kernels.channel_gradient(r, kTileStride, *fragments, p, grads.data() + static_cast<size_t>(c) * kTilePixels,
+            plan.kernels.channel_gradient(r, kTileStride, *fragments, p, grad_planes[c], c < texture.channels ? values[c] : nullptr,
                                           corner_sums + 3 * c);
+          if (!layout) return;
+          plan.kernels.texture_gradient(r, *fragments, p, *texture_buffers, texture_gradients[i]);
+          T(*sent)[kBuffer] = contributions.rows();
+          for (int row = 0, at = 0; row < r.height; ++row)
+            for (int column = 0; column < r.width; ++column, ++at) {
+              if (p[at] == T(0)) continue;
+              const int pixel = (r.y0 + row) * kTileStride + r.x0 + column;
+              for (int c = 0; c < textured; ++c) {
+                T a = T(0);
+                for (int k = 0; k < 3; ++k) a += fragments->b[k][at] * corners[c][k];
+                sent[c][at] = p[at] * grad_planes[c][pixel] * a;
+              }
+              for (int k = 0; k < kTaps; ++k)
+                if (const T w = texture_buffers->tap_weight[k][at]; w != T(0))
+                  (*texel_sums)[tile].add(layout[0] + texture_buffers->texel[k][at], w, sent[0] + at, kBuffer);
+            }
         });
       }
     });
-    T* out = grad_vertices + static_cast<size_t>(b) * s.vertex_count * 3;
-    T* out_attributes = grad_attributes + static_cast<size_t>(b) * attributes.count * channels;
+    T* out = results.vertices + static_cast<size_t>(b) * s.vertex_count * 3;
+    T* out_attributes = results.attributes + static_cast<size_t>(b) * attributes.count * channels;
     double total[4] = {0, 0, 0, 0};
     for (size_t i = 0; i < gradients.size(); ++i) {
       const ColourGradient<T>& g = gradients[i];
@@ -183,15 +281,30 @@ void depth_softmax_backward(const Screen<T>& s, const Attributes<T>& attributes,
       total[0] += g.scale, total[1] += g.shape, total[2] += g.shift * plan.distribution.shift_sign, total[3] += g.gamma;
     }
     for (double gamma : background_gamma) total[3] += gamma;
-    for (int k = 0; k < 4; ++k) grad_parameters[4 * b + k] = static_cast<T>(total[k]);
+    for (int k = 0; k < 4; ++k) results.parameters[4 * b + k] = static_cast<T>(total[k]);
+    if (!textured) return;
+    for (size_t i = 0; i < texture_gradients.size(); ++i) {
+      const size_t face = tiling.bins.item[i];
+      if (!layout_of(textures, static_cast<int>(face))) continue;
+      T* slope = results.slopes + kSlopes * (static_cast<size_t>(b) * s.face_count + face);
+      for (int k = 0; k < kSlopes; ++k) slope[k] += texture_gradients[i].slope[k];
+      for (int k = 0; k < 3; ++k) {
+        T* uv = results.uv + 2 * (static_cast<size_t>(b) * textures.uv_count + textures.uv_corners[3 * face + k]);
+        uv[0] += texture_gradients[i].uv[2 * k], uv[1] += texture_gradients[i].uv[2 * k + 1];
+      }
+    }
+    views.done(b, [&, texel_sums, b] {
+      for (const TexelSums<T>& sums : *texel_sums) sums.add_to(results.texels + set_offset(textures, s.batch, b) * textured);
+    });
   });
 }
 
-#define RNDR_INSTANTIATE(T)                                                                                                          \
-  template void depth_softmax_forward<T>(const Screen<T>&, const Attributes<T>&, const T*, const CoverageSettings&, const SoftmaxSettings&, \
-                                         T*, T*, T*, T*);                                                                            \
-  template void depth_softmax_backward<T>(const Screen<T>&, const Attributes<T>&, const T*, const CoverageSettings&, const SoftmaxSettings&, \
-                                          const T*, const T*, const T*, const T*, const T*, const T*, T*, T*, T*);
+#define RNDR_INSTANTIATE(T)                                                                                                              \
+  template void depth_softmax_forward<T>(const Screen<T>&, const Attributes<T>&, const TextureSet<T>&, const T*, const CoverageSettings&, \
+                                         const SoftmaxSettings&, T*, T*, T*, T*);                                                        \
+  template void depth_softmax_backward<T>(const Screen<T>&, const Attributes<T>&, const TextureSet<T>&, const T*, const CoverageSettings&, \
+                                          const SoftmaxSettings&, const T*, const T*, const T*, const T*, const T*, const T*,             \
+                                          const SoftmaxGradients<T>&);
 RNDR_INSTANTIATE(float)
 RNDR_INSTANTIATE(double)
 #undef RNDR_INSTANTIATE

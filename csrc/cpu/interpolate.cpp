@@ -34,7 +34,7 @@ void interpolate_forward(const PixelGrid& grid, const FaceAttributes<T>& a, cons
         const T *a0 = a.values + corner[0] * channels, *a1 = a.values + corner[1] * channels, *a2 = a.values + corner[2] * channels;
         for (size_t i = first; i < last; ++i) {
           const T* w = barycentrics + 3 * i;
-          for (int c = 0; c < channels; ++c) out[i * channels + c] = w[0] * a0[c] + w[1] * a1[c] + w[2] * a2[c];
+          for (int c = 0; c < channels; ++c) out[i * channels + c] = blend_corners(w, a0[c], a1[c], a2[c]);
         }
       });
     });

@@ -1,15 +1,9 @@
 // Attributes at the corners of a pixel's face, weighted by barycentrics.
 #pragma once
 #include "cpu/pixel_rows.h"
+#include "raster/interpolate.h"
 
 namespace rndr {
-
-template <class T>
-struct FaceAttributes {
-  const T* values;        // (B, count, channels)
-  const int64_t* faces;   // (face_count, 3), indices into count
-  int count, face_count, channels;
-};
 
 // face_id: (B, H, W); barycentrics: (B, H, W, 3); out: (B, H, W, C), 0 where there is no face.
 template <class T>

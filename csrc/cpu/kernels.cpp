@@ -1,9 +1,8 @@
 // Compiled once per SIMD level (RNDR_LEVEL_NS): loops over buffers around the formulas of the shared headers.
 #include "cpu/kernels.h"
 
-#include <type_traits>
-
 #include "math/triangle.h"
+#include "raster/outline.h"
 #include "relax/distributions.h"
 #include "relax/t_conorms.h"
 #include "support/type_list.h"
@@ -16,18 +15,15 @@ template <class T>
 VisibilityKernels<T> visibility_kernels();  // cpu/visibility_kernels.cpp
 template <class T>
 SortKernels<T> sort_kernels();  // cpu/sort_kernels.cpp
+template <class T>
+LogicKernels<T> logic_kernels();  // cpu/logic_kernels.cpp
+BitKernels bit_kernels();         // cpu/bit_kernels.cpp
 
 namespace {
 
 template <class T>
 DistributionParams<T> params_of(const CoverageParams<T>& c) {
   return {T(1) / c.inverse_scale, c.shape, c.shift};
-}
-
-template <class T>
-T to_z(T distance2, bool inside, const CoverageParams<T>& c) {
-  const T size = c.squared ? distance2 : __builtin_sqrt(distance2);
-  return (inside ? size : -size) * c.inverse_scale;
 }
 
 // ---- geometry -------------------------------------------------------------------------------------------------
@@ -41,8 +37,7 @@ void z_loop(const LocalTriangle<T>& t, const Rect& r, T inverse_scale, T* z) {
     for (int i = 0; i < r.width; ++i) {
       bool inside;
       const T d2 = boundary_distance2(t, T(r.x0 + i) + T(0.5), y, inside);
-      const T size = squared ? d2 : __builtin_sqrt(d2);
-      out[i] = (inside ? size : -size) * inverse_scale;
+      out[i] = standardise(d2, inside, squared, inverse_scale);
     }
   }
 }
@@ -61,10 +56,8 @@ void backward_loop(const LocalTriangle<T>& t, const Rect& r, T inverse_scale, Ge
 #pragma omp simd
     for (int i = 0; i < r.width; ++i) {
       const Nearest<T> n = nearest_boundary_point(t, T(r.x0 + i) + T(0.5), y);
-      const T distance = __builtin_sqrt(n.distance2);
-      const T size = squared ? n.distance2 : distance;
-      const T dz = squared ? T(2) * distance * inverse_scale : inverse_scale;
-      b.z[at + i] = (n.inside ? size : -size) * inverse_scale;
+      const T dz = standardise_slope(sqrt_(n.distance2), squared, inverse_scale);
+      b.z[at + i] = standardise(n.distance2, n.inside, squared, inverse_scale);
       b.lambda0[at + i] = n.lambda0;
       b.lambda1[at + i] = n.lambda1;
       b.hx[at + i] = n.hx * dz;
@@ -105,16 +98,12 @@ void reduce_kernel(int n, const GeometryBuffers<T>& b, const T* weight, T invers
 template <class T>
 void nearest_segment_kernel(const PixelSegments<T>& s, int index, const Rect& r, int stride, T* distance2, int* nearest) {
   for (int row = 0; row < r.height; ++row) {
-    const T y = T(r.y0 + row) + T(0.5) - s.ay;
+    const T y = T(r.y0 + row) + T(0.5);
     T* best = distance2 + (r.y0 + row) * stride + r.x0;
     int* best_index = nearest + (r.y0 + row) * stride + r.x0;
 #pragma omp simd
     for (int i = 0; i < r.width; ++i) {
-      const T x = T(r.x0 + i) + T(0.5) - s.ax;
-      const T across = s.tx * y - s.ty * x;
-      const T along = s.tx * x + s.ty * y;
-      const T excess = (along < T(0) ? along : T(0)) + (along > s.length ? along - s.length : T(0));
-      const T d2 = across * across + excess * excess;
+      const T d2 = segment_distance2(s.ax, s.ay, s.tx, s.ty, s.length, T(r.x0 + i) + T(0.5), y);
       const bool closer = d2 < best[i];
       best[i] = closer ? d2 : best[i];
       best_index[i] = closer ? index : best_index[i];
@@ -178,10 +167,6 @@ const DistributionKernels<T>* distribution_kernels(TypeList<Ds...>) {
   return kernels;
 }
 
-// A maximum shares its gradient among equals, so their number is kept beside it.
-template <class S>
-constexpr bool counts_ties = std::is_same_v<S, Max>;
-
 // ---- T-conorms ------------------------------------------------------------------------------------------------
 
 template <class S, class T>
@@ -190,17 +175,15 @@ void accumulate_kernel(const Rect& r, int stride, const T* v, const T* level, T 
     T* out = state + (r.y0 + row) * stride + r.x0;
     const T* v_row = v + row * r.width;
     const T* level_row = level + row * r.width;
-    if constexpr (counts_ties<S>) {
-      T* count = ties + (r.y0 + row) * stride + r.x0;
+    T* count = counts_ties<S> ? ties + (r.y0 + row) * stride + r.x0 : nullptr;
 #pragma omp simd
-      for (int i = 0; i < r.width; ++i) {
-        const T g = S::generator(v_row[i], level_row[i], p);
-        count[i] = g > out[i] ? T(1) : count[i] + (g == out[i] ? T(1) : T(0));
-        out[i] = S::combine(out[i], g);
+    for (int i = 0; i < r.width; ++i) {
+      if constexpr (counts_ties<S>) {
+        accumulate<S>(v_row[i], level_row[i], p, out[i], count[i]);
+      } else {
+        T none = T(0);
+        accumulate<S>(v_row[i], level_row[i], p, out[i], none);
       }
-    } else {
-#pragma omp simd
-      for (int i = 0; i < r.width; ++i) out[i] = S::combine(out[i], S::generator(v_row[i], level_row[i], p));
     }
   }
 }
@@ -219,16 +202,16 @@ void weights_kernel(const Rect& r, int stride, const T* v, const T* level, const
     const int at = row * r.width, pixel = (r.y0 + row) * stride + r.x0;
 #pragma omp simd
     for (int i = 0; i < r.width; ++i) {
-      T slope = S::ratio(v[at + i], level[at + i], state[pixel + i], p);
-      if constexpr (counts_ties<S>) slope = ties[pixel + i] > T(0) ? slope / ties[pixel + i] : T(0);
+      const T equals = counts_ties<S> ? ties[pixel + i] : T(1);
+      const T slope = aggregate_slope<S>(v[at + i], level[at + i], state[pixel + i], equals, p);
       // Outside the support f is 0, and there the slope may be anything.
       weight[at + i] = f[at + i] != T(0) ? grad[pixel + i] * slope * f[at + i] : T(0);
     }
     if (df_dshape) {
       for (int i = 0; i < r.width; ++i) {
         if (df_dshape[at + i] == T(0)) continue;
-        T slope = S::ratio(v[at + i], level[at + i], state[pixel + i], p);
-        if constexpr (counts_ties<S>) slope = ties[pixel + i] > T(0) ? slope / ties[pixel + i] : T(0);
+        const T equals = counts_ties<S> ? ties[pixel + i] : T(1);
+        const T slope = aggregate_slope<S>(v[at + i], level[at + i], state[pixel + i], equals, p);
         total_shape += grad[pixel + i] * slope * df_dshape[at + i];
       }
     }
@@ -262,6 +245,7 @@ KernelTable<T> kernel_table() {
           colour_kernels<T>(),
           visibility_kernels<T>(),
           sort_kernels<T>(),
+          logic_kernels<T>(),
           distribution_kernels<T>(Distributions{}),
           t_conorm_kernels<T>(TConorms{})};
 }
@@ -274,7 +258,7 @@ KernelTable<T> kernel_table() {
 const Level& this_level() {
   // The name without the "level_" of the namespace.
   static const Level level = {&RNDR_STRING(RNDR_LEVEL_NS)[6], Distributions::size, TConorms::size,
-                              kernel_table<float>(), kernel_table<double>()};
+                              kernel_table<float>(), kernel_table<double>(), bit_kernels()};
   return level;
 }
 

@@ -7,6 +7,9 @@
 #include <cstdint>
 
 #include "cpu/sort_kernels.h"
+#include "cpu/logic_table.h"
+#include "raster/coverage.h"
+#include "raster/softmax.h"
 
 namespace rndr {
 
@@ -20,14 +23,6 @@ constexpr int round_up(int n) { return (n + kLanes - 1) / kLanes * kLanes; }
 // Pixels x0 .. x0 + width - 1 (width a multiple of kLanes), y0 .. y0 + height - 1, relative to the tile's origin.
 struct Rect {
   int x0, y0, width, height;
-};
-
-// Parameters of the perturbation and the aggregation as the kernels read them.
-template <class T>
-struct CoverageParams {
-  T inverse_scale, shape, shift, p;
-  T lowest;  // z below this is outside the support: coverage and gradient are exactly 0
-  bool squared;
 };
 
 // Per (face, tile) sums of the backward pass.
@@ -83,13 +78,6 @@ struct GeometryKernels {
   void (*nearest_segment)(const PixelSegments<T>&, int index, const Rect&, int stride, T* distance2, int* nearest);
 };
 
-// Depth softmax: weight of a fragment ~ coverage exp(nearness / gamma), nearness = (far - depth) / (far - near).
-template <class T>
-struct ColourParams {
-  T inverse_gamma, background_nearness, far, inverse_range;
-  bool perspective;  // barycentrics and depth are perspective-correct; else linear on the screen
-};
-
 // A fragment: weights b of the three corners, and its nearness.
 template <class T>
 struct FragmentBuffers {
@@ -109,20 +97,48 @@ struct SoftmaxPlanes {
   T *nearest, *sum;
 };
 
+// What a texture adds to a fragment's backward pass, per pixel: the loss's derivatives in u, v, level of detail and depth, over the
+// fragment's weight; and the texels that were read (taps of weight 0 are 0, 0).
+constexpr int kTaps = 8;
+template <class T>
+struct TextureBuffers {
+  T u[kBuffer], v[kBuffer], lod[kBuffer], depth[kBuffer];
+  T dlod_dslope[6][kBuffer];
+  int64_t texel[kTaps][kBuffer];
+  T tap_weight[kTaps][kBuffer];
+};
+
+// Per (face, tile) sums of the texture's backward pass: u v of each corner; slope.
+template <class T>
+struct TextureGradient {
+  T uv[6], slope[6];
+};
+
 template <class T>
 struct ColourKernels {
   void (*fragment)(const void* local_triangle, const T depth[3], const Rect&, const ColourParams<T>&, FragmentBuffers<T>&);
   // Adds one face to the softmax: its weights, and the factor by which everything before it shrinks.
   void (*blend)(const Rect&, int stride, const T* coverage, const T* nearness, const ColourParams<T>&, SoftmaxPlanes<T>, T* weight,
                 T* shrink);
-  void (*blend_channel)(const Rect&, int stride, const FragmentBuffers<T>&, const T* weight, const T* shrink, const T corner[3], T* sum);
+  // factor: the texture's value by which the channel is multiplied, or null.
+  void (*blend_channel)(const Rect&, int stride, const FragmentBuffers<T>&, const T* weight, const T* shrink, const T corner[3],
+                        const T* factor, T* sum);
+  // Values of the texture where the face covers, 0 elsewhere: value[c][pixel].
+  void (*texture)(const FaceTexture<T>&, const T depth[3], const Rect&, bool perspective, const T* coverage, const FragmentBuffers<T>&,
+                  T (*value)[kBuffer]);
   // product[i] += grad corner[i], summed over channels by repeated calls.
   void (*corner_products)(const Rect&, int stride, const T* grad, const T corner[3], T (*product)[kBuffer]);
-  // mean: sum over channels of grad times colour. Writes the fragments' weights p and corners b for channel_gradient.
+  // The same for all textured channels at once (grads[c], corners[c]), and what changes with the texture's coordinates.
+  void (*texture_products)(const FaceTexture<T>&, const T depth[3], const Rect&, int stride, bool perspective, const T* coverage,
+                           const FragmentBuffers<T>&, const T* const* grads, const T (*corners)[3], T (*value)[kBuffer],
+                           T (*product)[kBuffer], TextureBuffers<T>&);
+  // mean: sum over channels of grad times colour. depth_gradient: the loss's other derivative in the fragment's depth, over its weight.
+  // Writes the fragments' weights p and corners b for channel_gradient.
   void (*backward)(const void* local_triangle, const T depth[3], const Rect&, int stride, const CoverageParams<T>&,
                    const ColourParams<T>&, const T* coverage, const T* pdf, const T* df_dshape, const T (*product)[kBuffer],
-                   SoftmaxPlanes<T>, const T* mean, FragmentBuffers<T>&, T* p, ColourGradient<T>&);
-  void (*channel_gradient)(const Rect&, int stride, const FragmentBuffers<T>&, const T* p, const T* grad, T corner[3]);
+                   const T* depth_gradient, SoftmaxPlanes<T>, const T* mean, FragmentBuffers<T>&, T* p, ColourGradient<T>&);
+  void (*channel_gradient)(const Rect&, int stride, const FragmentBuffers<T>&, const T* p, const T* grad, const T* factor, T corner[3]);
+  void (*texture_gradient)(const Rect&, const FragmentBuffers<T>&, const T* p, const TextureBuffers<T>&, TextureGradient<T>&);
 };
 
 template <class T>
@@ -139,6 +155,7 @@ struct KernelTable {
   ColourKernels<T> colour;
   VisibilityKernels<T> visibility;
   SortKernels<T> sort;
+  LogicKernels<T> logic;
   const DistributionKernels<T>* distributions;
   const TConormKernels<T>* t_conorms;
 };
@@ -148,6 +165,7 @@ struct Level {
   int distribution_count, t_conorm_count;
   KernelTable<float> f32;
   KernelTable<double> f64;
+  BitKernels bits;
 };
 
 template <class T>

@@ -10,9 +10,6 @@ namespace rndr {
 namespace {
 
 constexpr int kBandHeight = 16;
-// Two edges nearer to parallel than this (sine of the angle) have no crossing that moves smoothly.
-constexpr double kParallel = 1e-6;
-
 template <class T>
 struct Plan : CoveragePlan<T> {
   Plan(const T* parameters, const CoverageSettings& s) : CoveragePlan<T>(parameters, s) {
@@ -20,20 +17,9 @@ struct Plan : CoveragePlan<T> {
   }
 
   T to_z(T distance) const {
-    return (this->params.squared ? distance * std::abs(distance) : distance) * this->params.inverse_scale;
+    return standardise_signed(distance, this->params.squared, this->params.inverse_scale);
   }
 };
-
-// What the nearest point of a piece hangs on, from the position along it.
-void describe(const OutlinePiece& p, double x, double y, int32_t out[4]) {
-  const double ex = p.bx - p.ax, ey = p.by - p.ay, along = (x - p.ax) * ex + (y - p.ay) * ey;
-  const bool before = along <= 0, after = along >= ex * ex + ey * ey;
-  out[0] = p.a, out[1] = p.b, out[2] = out[3] = -1;
-  if (before && p.start_c >= 0) out[2] = p.start_c, out[3] = p.start_d;
-  if (before && p.start_c < 0) out[1] = p.a;
-  if (after && p.end_c >= 0) out[2] = p.end_c, out[3] = p.end_d;
-  if (after && p.end_c < 0) out[0] = p.b;
-}
 
 template <class T>
 void forward_view(const Screen<T>& s, int b, const Plan<T>& plan, const EdgeGroups* edges, int threads, T* value, T* distance,
@@ -83,63 +69,11 @@ void forward_view(const Screen<T>& s, int b, const Plan<T>& plan, const EdgeGrou
         if (far) {
           hangs_on[0] = hangs_on[1] = hangs_on[2] = hangs_on[3] = -1;
         } else {
-          describe(outline.pieces[piece[x]], x + 0.5, top + row + 0.5, hangs_on);
+          describe_nearest(outline.pieces[piece[x]], x + 0.5, top + row + 0.5, hangs_on);
         }
       }
     }
   });
-}
-
-struct Point {
-  double x, y;
-};
-
-// Adds weight * d (signed distance) / d vertices for a pixel at (px, py). `sign` is +1 inside.
-template <class T>
-void add_gradient(const T* vertices, const int32_t* on, double px, double py, double sign, double weight, T* out) {
-  const auto at = [&](int v) { return Point{static_cast<double>(vertices[3 * v]), static_cast<double>(vertices[3 * v + 1])}; };
-  const auto add = [&](int v, double x, double y) { out[3 * v] += T(weight * x), out[3 * v + 1] += T(weight * y); };
-  const Point a = at(on[0]), b = at(on[1]);
-  const double ex = b.x - a.x, ey = b.y - a.y, length = std::sqrt(ex * ex + ey * ey);
-  if (on[2] < 0 && on[0] != on[1]) {  // an edge: the signed distance is n . (p - a), n the unit normal towards the inside
-    const double nx = -ey / length, ny = ex / length;
-    const double t = ((px - a.x) * ex + (py - a.y) * ey) / (length * length);
-    add(on[0], -(1 - t) * nx, -(1 - t) * ny);
-    add(on[1], -t * nx, -t * ny);
-    return;
-  }
-  Point c = a;
-  double t = 0, u = 0, nx = 0, ny = 0, mx = 0, my = 0, sine = 0;
-  Point q{0, 0}, r{0, 0};
-  if (on[2] >= 0) {  // the crossing of two edges, c = a + t (b - a) = q + u (r - q)
-    q = at(on[2]), r = at(on[3]);
-    const double gx = r.x - q.x, gy = r.y - q.y, other = std::sqrt(gx * gx + gy * gy);
-    const double cross = ex * gy - ey * gx;
-    sine = cross / (length * other);
-    t = ((q.x - a.x) * gy - (q.y - a.y) * gx) / cross;
-    u = ((q.x - a.x) * ey - (q.y - a.y) * ex) / cross;
-    c = {a.x + t * ex, a.y + t * ey};
-    nx = -ey / length, ny = ex / length, mx = -gy / other, my = gx / other;
-  }
-  const double wx = px - c.x, wy = py - c.y, d = std::sqrt(wx * wx + wy * wy);
-  if (d == 0) return;  // on the corner itself the distance has no derivative
-  const double hx = -sign * wx / d, hy = -sign * wy / d;  // d (signed distance) / d c
-  if (on[2] < 0) {
-    add(on[0], hx, hy);
-    return;
-  }
-  if (std::abs(sine) < kParallel) {  // taken as a point of the first edge
-    add(on[0], (1 - t) * hx, (1 - t) * hy);
-    add(on[1], t * hx, t * hy);
-    return;
-  }
-  // Moving edge 1 by alpha along its normal n and edge 2 by beta along m moves c by the x with n.x = alpha, m.x = beta.
-  const double det = nx * my - ny * mx;
-  const double alpha = (hx * my - hy * mx) / det, beta = (hy * nx - hx * ny) / det;
-  add(on[0], alpha * (1 - t) * nx, alpha * (1 - t) * ny);
-  add(on[1], alpha * t * nx, alpha * t * ny);
-  add(on[2], beta * (1 - u) * mx, beta * (1 - u) * my);
-  add(on[3], beta * u * mx, beta * u * my);
 }
 
 }  // namespace
@@ -180,10 +114,14 @@ void outline_coverage_backward(const Screen<T>& s, const T* parameters, const Co
         sum[0] -= f[i] == T(0) ? 0.0 : weight * z[i] * plan.params.inverse_scale;
         sum[2] += weight * plan.distribution.shift_sign;
         if (plan.distribution.has_shape) sum[1] += g * df[i];
-        const double dz = plan.params.squared ? 2 * std::abs(d) * plan.params.inverse_scale : plan.params.inverse_scale;
-        if (weight != 0)
-          add_gradient(s.view(b), nearest + 4 * at, pixel[i] % s.width + 0.5, pixel[i] / s.width + 0.5, d < 0 ? -1.0 : 1.0,
-                       weight * dz, out);
+        const double dz = standardise_slope<double>(std::abs(d), plan.params.squared, plan.params.inverse_scale);
+        if (weight == 0) continue;
+        const OutlineGradient slope =
+            outline_gradient(s.view(b), nearest + 4 * at, pixel[i] % s.width + 0.5, pixel[i] / s.width + 0.5, d < 0 ? -1.0 : 1.0);
+        for (int k = 0; k < slope.count; ++k) {
+          out[3 * slope.vertex[k]] += T(weight * dz * slope.x[k]);
+          out[3 * slope.vertex[k] + 1] += T(weight * dz * slope.y[k]);
+        }
       }
       count = 0;
     };

@@ -7,10 +7,6 @@
 namespace rndr {
 namespace {
 
-// Points are tested this far outside an edge, in pixels: far above the rounding of the coordinates, far below anything visible.
-constexpr double kOutside = 1e-4;
-// Cuts nearer than this to an end (as a fraction of the edge) are the end.
-constexpr double kEndTolerance = 1e-9;
 constexpr int kFacesPerCell = 16, kFewestCells = 64, kMostCells = 1 << 16;
 constexpr int kCandidateChunk = 64;
 constexpr int kInsertion = 32;  // half-edges of a vertex that are sorted by insertion
@@ -88,7 +84,7 @@ Outline<T>::Outline(const Screen<T>& screen, int view, const EdgeGroups* edges, 
 
   std::vector<Box> candidate_boxes(candidates_.size());
   for (size_t i = 0; i < candidates_.size(); ++i) {
-    const Candidate& c = candidates_[i];
+    const OutlineCandidate& c = candidates_[i];
     candidate_boxes[i] = {std::min(c.ax, c.bx), std::min(c.ay, c.by), std::max(c.ax, c.bx), std::max(c.ay, c.by)};
   }
   const Bins bins = bin_boxes(grid_over(domain_, static_cast<int>(candidates_.size()) * kFacesPerCell / 2), candidate_boxes);
@@ -153,7 +149,7 @@ void Outline<T>::find_candidates(const EdgeGroups& edges) {
     }
     if (from < 0 || !one_sided) continue;
     const T *a = vertices + 3 * from, *b = vertices + 3 * to;
-    const Candidate c{a[0], a[1], b[0], b[1], from, to};
+    const OutlineCandidate c{a[0], a[1], b[0], b[1], from, to};
     if (std::max(c.ax, c.bx) < domain_.x0 || std::min(c.ax, c.bx) > domain_.x1 || std::max(c.ay, c.by) < domain_.y0 ||
         std::min(c.ay, c.by) > domain_.y1)
       continue;
@@ -174,22 +170,10 @@ bool Outline<T>::covered(double px, double py) const {
 }
 
 template <class T>
-void Outline<T>::cut(const Candidate& e, int index, const Bins& bins, std::vector<int>& seen, std::vector<OutlinePiece>& out) const {
-  const double dx = e.bx - e.ax, dy = e.by - e.ay, length = std::sqrt(dx * dx + dy * dy);
-  if (length == 0) return;
-  // The part within the domain.
-  double first = 0, last = 1;
-  const double slopes[4] = {-dx, dx, -dy, dy};
-  const double rooms[4] = {e.ax - domain_.x0, domain_.x1 - e.ax, e.ay - domain_.y0, domain_.y1 - e.ay};
-  for (int k = 0; k < 4; ++k) {
-    if (slopes[k] == 0) {
-      if (rooms[k] < 0) return;
-      continue;
-    }
-    const double t = rooms[k] / slopes[k];
-    slopes[k] < 0 ? first = std::max(first, t) : last = std::min(last, t);
-  }
-  if (first >= last) return;
+void Outline<T>::cut(const OutlineCandidate& e, int index, const Bins& bins, std::vector<int>& seen, std::vector<OutlinePiece>& out) const {
+  const double dx = e.bx - e.ax, dy = e.by - e.ay;
+  double first, last;
+  if ((dx == 0 && dy == 0) || !clip_segment(e, {domain_.x0, domain_.y0, domain_.x1, domain_.y1}, first, last)) return;
 
   struct Cut {
     double t;
@@ -204,26 +188,21 @@ void Outline<T>::cut(const Candidate& e, int index, const Bins& bins, std::vecto
       const int cell = row * grid.columns + column;
       for (int i = bins.start[cell]; i < bins.start[cell + 1]; ++i) {
         const int other = bins.item[i];
-        const Candidate& g = candidates_[other];
+        double t;
         if (seen[other] == index || other == index) continue;
         seen[other] = index;
-        if (g.a == e.a || g.a == e.b || g.b == e.a || g.b == e.b) continue;
-        const double gx = g.bx - g.ax, gy = g.by - g.ay, cross = dx * gy - dy * gx;
-        if (cross == 0) continue;  // parallel: other edges of the same faces cut where the overlap ends
-        const double wx = g.ax - e.ax, wy = g.ay - e.ay;
-        const double t = (wx * gy - wy * gx) / cross, s = (wx * dy - wy * dx) / cross;
-        if (t <= first + kEndTolerance || t >= last - kEndTolerance || s < -kEndTolerance || s > 1 + kEndTolerance) continue;
+        if (!crossing_of(e, candidates_[other], first, last, t)) continue;
         cuts.push_back({t, other});
       }
     }
   std::sort(cuts.begin(), cuts.end(), [](const Cut& p, const Cut& q) { return p.t != q.t ? p.t < q.t : p.other < q.other; });
 
-  const double outside_x = dy / length * kOutside, outside_y = -dx / length * kOutside;
   bool open = false;
   for (size_t i = 0; i + 1 < cuts.size(); ++i) {
     if (cuts[i + 1].t - cuts[i].t <= 0) continue;
-    const double middle = 0.5 * (cuts[i].t + cuts[i + 1].t);
-    const bool visible = !covered(e.ax + middle * dx + outside_x, e.ay + middle * dy + outside_y);
+    double x, y;
+    outside_point(e, 0.5 * (cuts[i].t + cuts[i + 1].t), x, y);
+    const bool visible = !covered(x, y);
     const Cut &begin = cuts[i], &end = cuts[i + 1];
     const auto partner_a = [&](const Cut& c) { return c.other < 0 ? -1 : candidates_[c.other].a; };
     const auto partner_b = [&](const Cut& c) { return c.other < 0 ? -1 : candidates_[c.other].b; };

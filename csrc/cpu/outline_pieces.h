@@ -5,15 +5,9 @@
 // each part is kept if a point just outside it lies in no face.
 #pragma once
 #include "cpu/screen.h"
+#include "raster/outline.h"
 
 namespace rndr {
-
-struct OutlinePiece {
-  double ax, ay, bx, by;  // end points in pixels, the covered side to the left: cross(b - a, inside - a) > 0
-  int a, b;               // vertices of the edge, in the same direction
-  int start_c, start_d;   // the edge whose crossing begins the piece, or -1: it begins at vertex a
-  int end_c, end_d;       // likewise at its end
-};
 
 // Half-edge 3 f + k runs from vertex k to k + 1 of face f. Groups share their two vertices: one or more faces an edge.
 struct EdgeGroups {
@@ -33,15 +27,10 @@ class Outline {
   std::vector<unsigned char> mask;
 
  private:
-  struct Candidate {
-    double ax, ay, bx, by;
-    int a, b;
-  };
-
   void set_domain(double radius);
   void fill_mask(const std::vector<Box>& boxes);
   void find_candidates(const EdgeGroups& edges);
-  void cut(const Candidate& candidate, int index, const Bins& bins, std::vector<int>& seen, std::vector<OutlinePiece>& out) const;
+  void cut(const OutlineCandidate& candidate, int index, const Bins& bins, std::vector<int>& seen, std::vector<OutlinePiece>& out) const;
   bool covered(double x, double y) const;
 
   const Screen<T>& screen_;
@@ -49,7 +38,7 @@ class Outline {
   Box domain_;                     // where the outline is needed
   std::vector<signed char> side_;  // sign of each face's projected area, 0 for faces that cover nothing
   Bins faces_;
-  std::vector<Candidate> candidates_;
+  std::vector<OutlineCandidate> candidates_;
 };
 
 }  // namespace rndr

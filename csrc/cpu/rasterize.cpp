@@ -13,38 +13,15 @@ constexpr int kSide = 32;                // of a tile
 constexpr int kStride = kSide + kLanes;  // rows are rounded up to whole lanes
 constexpr int kFaces = 1024;             // in a chunk
 
-// Twice the signed area on the screen, 0 for a face that is not drawn. y points down: a face that is counter-clockwise seen from
-// outside has a negative area.
-template <class T>
-double drawn_area(const Screen<T>& s, int b, int face, bool cull_back_faces, double x[3], double y[3], double z[3]) {
-  for (int k = 0; k < 3; ++k) {
-    const T* v = s.view(b) + 3 * s.faces[3 * static_cast<size_t>(face) + k];
-    x[k] = v[0], y[k] = v[1], z[k] = v[2];
-    if (!(z[k] > 0)) return 0;
-  }
-  const double area = (x[1] - x[0]) * (y[2] - y[0]) - (y[1] - y[0]) * (x[2] - x[0]);
-  return cull_back_faces && area > 0 ? 0 : area;
-}
-
-struct Extent {
-  PixelRange x, y;
-  bool empty() const { return x.first > x.last || y.first > y.last; }
-};
-
-Extent centres_of(const double x[3], const double y[3], int left, int top, int right, int bottom) {
-  return {centres_within(std::min({x[0], x[1], x[2]}), std::max({x[0], x[1], x[2]}), left, right),
-          centres_within(std::min({y[0], y[1], y[2]}), std::max({y[0], y[1], y[2]}), top, bottom)};
-}
-
 template <class T>
 Bins bin_faces(const Screen<T>& s, int b, bool cull_back_faces, int threads) {
   std::vector<Box> boxes(s.face_count);
   parallel_chunks(s.face_count, kFaces, threads, [&](long begin, long end) {
     for (long f = begin; f < end; ++f) {
-      double x[3], y[3], z[3];
+      double x[3] = {}, y[3] = {}, z[3] = {};
       boxes[f] = {0, 0, -1, -1};
-      if (drawn_area(s, b, static_cast<int>(f), cull_back_faces, x, y, z) == 0) continue;
-      const Extent e = centres_of(x, y, 0, 0, s.width - 1, s.height - 1);
+      if (drawn_area2(s, b, static_cast<int>(f), cull_back_faces, x, y, z) == 0) continue;
+      const Extent e = centres_of(x, y, 0, 0, 0, s.width - 1, s.height - 1);
       if (!e.empty()) boxes[f] = {e.x.first + 0.5, e.y.first + 0.5, e.x.last + 0.5, e.y.last + 0.5};
     }
   });
@@ -70,9 +47,9 @@ void rasterize_tile(const Screen<T>& s, int b, int tile_x, int tile_y, const int
       }
   }
   for (int i = 0; i < count; ++i) {
-    double x[3], y[3], z[3] = {1, 1, 1};
-    const double area = drawn_area(s, b, faces[i], false, x, y, z);
-    const Extent e = centres_of(x, y, tile_x, tile_y, tile_x + columns - 1, tile_y + rows - 1);
+    double x[3] = {}, y[3] = {}, z[3] = {1, 1, 1};
+    const double area = drawn_area2(s, b, faces[i], false, x, y, z);
+    const Extent e = centres_of(x, y, 0, tile_x, tile_y, tile_x + columns - 1, tile_y + rows - 1);
     const FacePlanes planes = face_planes(x, y, z, area, tile_x, tile_y, settings.perspective);
     const Rect r{e.x.first - tile_x, e.y.first - tile_y, round_up(e.x.last - e.x.first + 1), e.y.last - e.y.first + 1};
     kernels.cover(&planes, r, kStride, settings.perspective, faces[i], behind ? before : nullptr, nearness, id);

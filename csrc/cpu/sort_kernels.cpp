@@ -6,11 +6,6 @@
 RNDR_NAMESPACE_BEGIN
 namespace {
 
-template <class T>
-RelaxationParams<T> params_of(const RelaxationSettings<T>& s) {
-  return {s.beta, {T(1), s.shape, s.shift}};
-}
-
 template <class R, class T, bool hard>
 void values_loop(const Layer& layer, const RelaxationSettings<T>& s, T* x) {
   const RelaxationParams<T> p = params_of(s);
@@ -19,10 +14,8 @@ void values_loop(const Layer& layer, const RelaxationSettings<T>& s, T* x) {
 #pragma omp simd
     for (int i = 0; i < kSortLanes; ++i) {
       const T d = b[i] - a[i];
-      const T move = hard ? hard_move(d) : 1 - R::stay(d, p);
-      const T amount = move * d;
-      a[i] += amount;
-      b[i] -= amount;
+      const T stay = hard ? 1 - hard_move(d) : R::stay(d, p);
+      exchange(1 - stay, stay, a[i], b[i]);
     }
   }
 }
@@ -40,11 +33,9 @@ void values_and_weights_loop(const Layer& layer, const RelaxationSettings<T>& s,
 #pragma omp simd
     for (int i = 0; i < kSortLanes; ++i) {
       const T d = b[i] - a[i];
-      const T soft = 1 - R::stay(d, p);
-      const T amount = (hard ? hard_move(d) : soft) * d;
-      w[i] = soft - d * R::slope(d, p);
-      a[i] += amount;
-      b[i] -= amount;
+      const T soft = R::stay(d, p), stay = hard ? 1 - hard_move(d) : soft;
+      w[i] = 1 - soft - d * R::slope(d, p);
+      exchange(1 - stay, stay, a[i], b[i]);
     }
   }
 }
@@ -85,6 +76,20 @@ void shares_kernel(int n, const T* d, const RelaxationSettings<T>& s, const Shar
 }
 
 template <class T>
+void row_kernel(const Layer& layer, const T* move, T* x) {
+  for (int k = 0; k < layer.count; ++k) exchange(move[k], 1 - move[k], x[layer.lo[k]], x[layer.hi[k]]);
+}
+
+template <class T>
+void row_backward_kernel(const Layer& layer, const T* weights, T* g) {
+  for (int k = 0; k < layer.count; ++k) {
+    const T amount = weights[k] * (g[layer.hi[k]] - g[layer.lo[k]]);
+    g[layer.lo[k]] += amount;
+    g[layer.hi[k]] -= amount;
+  }
+}
+
+template <class T>
 void values_backward_kernel(const Layer& layer, const T* weights, T* g) {
   for (int k = 0; k < layer.count; ++k) {
     T *a = g + layer.lo[k] * kSortLanes, *b = g + layer.hi[k] * kSortLanes;
@@ -106,11 +111,7 @@ void mix_kernel(const Layer& layer, const T* move, T* payload) {
     T *a = payload + layer.lo[k] * width, *b = payload + layer.hi[k] * width;
     const T share = move[k];
 #pragma omp simd
-    for (int c = 0; c < width; ++c) {
-      const T amount = share * (b[c] - a[c]);
-      a[c] += amount;
-      b[c] -= amount;
-    }
+    for (int c = 0; c < width; ++c) exchange(share, 1 - share, a[c], b[c]);
   }
 }
 
@@ -122,9 +123,7 @@ void mix_and_differences_kernel(const Layer& layer, const T* move, T* payload, T
 #pragma omp simd
     for (int c = 0; c < width; ++c) {
       d[c] = b[c] - a[c];
-      const T amount = share * d[c];
-      a[c] += amount;
-      b[c] -= amount;
+      exchange(share, 1 - share, a[c], b[c]);
     }
   }
 }
@@ -160,6 +159,8 @@ SortKernels<T> kernels_of(TypeList<Rs...>) {
   return {sizeof...(Rs),
           relaxations,
           {column_kernels<T, 8>(), column_kernels<T, 16>(), column_kernels<T, 32>()},
+          row_kernel<T>,
+          row_backward_kernel<T>,
           values_backward_kernel<T>};
 }
 

@@ -3,29 +3,15 @@
 // Values run with kSortLanes rows side by side, (wire, lane); a payload with a block of columns side by side,
 // (wire, column), and its shares computed beforehand, layer by layer. A layer is a range of comparators.
 #pragma once
-#include <cstdint>
+#include "sort/network.h"
 
 namespace rndr {
 
 constexpr int kSortLanes = 16;
 
-// The comparators of a network, layer by layer; in a layer by ascending lower wire.
-struct Comparators {
-  int wires, layers, count;
-  const int32_t *starts;    // layers + 1: where each layer begins
-  const int32_t *lo, *hi;   // count: wires
-  const int32_t *reach;     // count: the highest wire of this and all earlier comparators of the layer
-};
-
 struct Layer {
   const int32_t *lo, *hi;
   int count;
-};
-
-template <class T>
-struct RelaxationSettings {
-  T beta, shape, shift;
-  bool straight_through;  // values of the hard comparator, gradients of the relaxed one
 };
 
 // Per comparator, what the exchanges and their derivatives need; see sort/comparator.h.
@@ -63,6 +49,9 @@ struct SortKernels {
   int relaxation_count;
   const RelaxationKernels<T>* relaxations;
   ColumnKernels<T> columns[3];
+  // x (wires) through a layer, and backward: x += weights (hi - lo), without the change of places.
+  void (*row)(const Layer&, const T* move, T* x);
+  void (*row_backward)(const Layer&, const T* weights, T* g);
   // g (wires, kSortLanes) back through a layer.
   void (*values_backward)(const Layer&, const T* weights, T* g);
 };

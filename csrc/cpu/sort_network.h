@@ -46,15 +46,6 @@ void gather_differences(const Layer& layer, const T* x, T* d) {
   for (int k = 0; k < layer.count; ++k) d[k] = x[layer.hi[k]] - x[layer.lo[k]];
 }
 
-template <class T>
-void exchange_row(const Layer& layer, const T* move, T* x) {
-  for (int k = 0; k < layer.count; ++k) {
-    const T amount = move[k] * (x[layer.hi[k]] - x[layer.lo[k]]);
-    x[layer.lo[k]] += amount;
-    x[layer.hi[k]] -= amount;
-  }
-}
-
 // Layers 0 = cuts[0], ..., cuts[segments] = all. Backward a whole segment is recorded at a time, from the state at its
 // border: recording everything would take as much memory as there are comparators, n^2 / 2 in the odd-even network.
 inline std::vector<int> segment_cuts(const Comparators& net, size_t bytes_per_comparator) {

@@ -19,6 +19,7 @@ class RowShares {
       : net_(s.network), values_(s.network.count * size_t(!backward ? 1 : s.straight_through ? 4 : 3)) {
     const auto& relaxation = find_relaxation<T>(simd_level(s.level), s.relaxation);
     const auto settings = relaxation_settings<T>(s);
+    const auto exchange = table<T>(simd_level(s.level)).sort.row;
     const size_t count = net_.count;
     Scratch<T> row(net_.wires), d(net_.wires);
     std::copy_n(x, net_.wires, row.data());
@@ -34,7 +35,7 @@ class RowShares {
         relaxation.shares(layer.count, d.data(), settings, {all_.move + at, all_.soft + at, all_.weight + at, all_.slope + at});
       else
         relaxation.moves(layer.count, d.data(), settings, all_.move + at);
-      exchange_row(layer, all_.move + at, row.data());
+      exchange(layer, all_.move + at, row.data());
     }
   }
 
@@ -184,6 +185,14 @@ class SharedRows {
   std::vector<std::shared_ptr<const RowShares<T>>> rows_;
 };
 
+// What each block of columns meets, the same for all rows.
+template <class Columns>
+std::vector<std::vector<Span>> spans_of(const Comparators& net, const Columns& columns, int width, int blocks) {
+  std::vector<std::vector<Span>> spans;
+  for (int b = 0; b < blocks; ++b) spans.push_back(columns.spans(net, b * width, std::min(width, columns.columns - b * width)));
+  return spans;
+}
+
 // start(row, first column, used, block) fills a block; finish takes it.
 template <class T, class Columns, class Start, class Finish>
 void forward(const SortSettings& s, int batch, const T* x, const Columns& columns, bool transposed, const Start& start,
@@ -191,6 +200,7 @@ void forward(const SortSettings& s, int batch, const T* x, const Columns& column
   const Comparators& net = s.network;
   const ColumnKernels<T>& kernels = kernels_for<T>(s, columns.columns);
   const int width = kernels.width, blocks = (columns.columns + width - 1) / width;
+  const auto all_spans = spans_of(net, columns, width, blocks);
   const SharedRows<T> rows(s, batch, x, false, groups_a_row(batch, blocks));
   parallel_rows(batch, blocks, s.threads, [&](int row, int begin, int end, int) {
     const auto shares = rows[row];
@@ -198,7 +208,7 @@ void forward(const SortSettings& s, int batch, const T* x, const Columns& column
     for (int b = begin; b < end; ++b) {
       const int first = b * width, used = std::min(width, columns.columns - first);
       start(row, first, used, block.data());
-      const std::vector<Span> spans = columns.spans(net, first, used);
+      const std::vector<Span>& spans = all_spans[b];
       for (int i = 0; i < net.layers; ++i) {
         const Span& span = spans[transposed ? net.layers - 1 - i : i];
         kernels.mix(part_of(net, span), shares->move(span.first), block.data());
@@ -219,6 +229,7 @@ void backward(const SortSettings& s, int batch, const T* x, const Columns& colum
   const size_t block_size = static_cast<size_t>(net.wires) * width;
   const int groups = groups_a_row(batch, blocks);
   std::vector<T> partial(groups > 1 ? static_cast<size_t>(batch) * groups * net.count : 0);
+  const auto all_spans = spans_of(net, columns, width, blocks);
   const SharedRows<T> rows(s, batch, x, true, groups);
   parallel_rows(batch, blocks, s.threads, [&](int row, int begin, int end, int group) {
     const auto shares = rows[row];
@@ -229,7 +240,7 @@ void backward(const SortSettings& s, int batch, const T* x, const Columns& colum
       const int first = b * width, used = std::min(width, columns.columns - first);
       start(row, first, used, block.data());
       load_grad(row, first, used, grad.data());
-      const std::vector<Span> spans = columns.spans(net, first, used);
+      const std::vector<Span>& spans = all_spans[b];
       there_and_back(
           net, cuts, block_size, block.data(),
           [&](int l, T* state) { kernels.mix(part_of(net, spans[l]), shares->move(spans[l].first), state); },

@@ -34,18 +34,18 @@ struct Run {
   const Comparators& net;
   const RelaxationKernels<T>& relaxation;
   const RelaxationSettings<T> settings;
-  void (*back)(const Layer&, const T*, T*);
+  const SortKernels<T>& kernels;
 
   explicit Run(const SortSettings& s)
       : net(s.network),
         relaxation(find_relaxation<T>(simd_level(s.level), s.relaxation)),
         settings(relaxation_settings<T>(s)),
-        back(table<T>(simd_level(s.level)).sort.values_backward) {}
+        kernels(table<T>(simd_level(s.level)).sort) {}
 
   void row_layer(const Layer& layer, T* x, T* buffer) const {
     gather_differences(layer, x, buffer);
     relaxation.moves(layer.count, buffer, settings, buffer);
-    exchange_row(layer, buffer, x);
+    kernels.row(layer, buffer, x);
   }
 };
 
@@ -96,9 +96,9 @@ void sort_values_backward(const SortSettings& s, int batch, const T* x, const T*
               here.weight = weights.data() + k;
               gather_differences(layer, row, d);
               run.relaxation.shares(layer.count, d, run.settings, here);
-              exchange_row(layer, s.straight_through ? here.move : here.soft, row);
+              run.kernels.row(layer, s.straight_through ? here.move : here.soft, row);
             },
-            [](T*) {}, [&](int l, int k) { exchange_row(layer_of(net, l), weights.data() + k, g); });
+            [](T*) {}, [&](int l, int k) { run.kernels.row_backward(layer_of(net, l), weights.data() + k, g); });
       }
       return;
     }
@@ -112,7 +112,7 @@ void sort_values_backward(const SortSettings& s, int batch, const T* x, const T*
         [&](int l, T* state, int k) {
           run.relaxation.values_and_weights(layer_of(net, l), run.settings, state, weights.data() + k * kSortLanes);
         },
-        [](T*) {}, [&](int l, int k) { run.back(layer_of(net, l), weights.data() + k * kSortLanes, g.data()); });
+        [](T*) {}, [&](int l, int k) { run.kernels.values_backward(layer_of(net, l), weights.data() + k * kSortLanes, g.data()); });
     from_lanes(g.data(), rows, net.wires, grad_x + at);
   });
 }

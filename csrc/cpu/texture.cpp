@@ -5,52 +5,24 @@
 namespace rndr {
 namespace {
 
-// The one or two levels that a pixel blends.
-template <class T>
-struct Lookup {
-  int levels;
-  T between;  // weight of the second
-  Taps<T> taps[2];
-};
-
 template <class T>
 class Sampler {
  public:
-  Sampler(const PixelGrid& grid, const Texture<T>& texture) : texture_(texture), views_of_a_texture_(grid.batch / texture.textures) {
+  Sampler(const PixelGrid& grid, const Texture<T>& texture) : texture_(texture), batch_(grid.batch) {
     for (int i = 0; i < texture.layout.levels; ++i) levels_.push_back(texture_level(texture.layout, i));
   }
   // First texel of the texture that view b reads.
-  size_t base(int b) const { return static_cast<size_t>(b / views_of_a_texture_) * texture_.count; }
+  size_t base(int b) const { return texture_.first_texel(b, batch_); }
 
   Lookup<T> lookup(const T* uv, const T* lod, size_t at) const {
-    Lookup<T> l;
-    l.levels = 1, l.between = T(0);
-    const int last = texture_.layout.levels - 1;
-    int first = 0;
-    if (last > 0) {
-      first = std::min(std::max(static_cast<int>(lod[at]), 0), last - 1);
-      l.levels = 2, l.between = lod[at] - T(first);
-    }
-    for (int i = 0; i < l.levels; ++i) l.taps[i] = texture_taps(texture_.layout, levels_[first + i], uv[2 * at], uv[2 * at + 1]);
-    return l;
+    return texture_lookup(texture_.layout, levels_.data(), uv[2 * at], uv[2 * at + 1], texture_.layout.levels > 1 ? lod[at] : T(0));
   }
-  static T level_weight(const Lookup<T>& l, int i) { return i == 0 ? T(1) - l.between : l.between; }
 
  private:
   const Texture<T>& texture_;
-  int views_of_a_texture_;
+  int batch_;
   std::vector<TextureLevel> levels_;
 };
-
-// Texel indices are integers: beyond this many repeats they would overflow, and floating point resolves no texel any more.
-constexpr double kFarthest = 1e9;
-
-template <class T>
-void check_uv(const T* uv, size_t count) {
-  for (size_t i = 0; i < count; ++i)
-    if (!(std::abs(uv[i]) <= kFarthest))
-      throw std::invalid_argument("uv: expected finite coordinates of size at most 1e9, got " + std::to_string(uv[i]));
-}
 
 template <class T>
 bool is_zero(const T* values, int count) {
@@ -75,7 +47,7 @@ void texture_forward(const PixelGrid& grid, const Texture<T>& texture, const T* 
         for (int c = 0; c < channels; ++c) to[c] = T(0);
         for (int i = 0; i < l.levels; ++i)
           for (int k = 0; k < 4; ++k) {
-            const T w = sampler.level_weight(l, i) * l.taps[i].weight[k];
+            const T w = l.weight(i, k);
             const T* from = texels + l.taps[i].texel[k] * channels;
             for (int c = 0; c < channels; ++c) to[c] += w * from[c];
           }
@@ -106,10 +78,7 @@ void texture_backward(const PixelGrid& grid, const Texture<T>& texture, const T*
             const T* from = texels + l.taps[i].texel[k] * channels;
             T dot = T(0);
             for (int c = 0; c < channels; ++c) dot += g[c] * from[c];
-            const T w = sampler.level_weight(l, i) * dot;
-            du += w * l.taps[i].du[k];
-            dv += w * l.taps[i].dv[k];
-            dlod += (i == 0 ? -dot : dot) * l.taps[i].weight[k];
+            add_tap_gradient(l, i, k, dot, du, dv, dlod);
           }
         grad_uv[2 * at] = du, grad_uv[2 * at + 1] = dv;
         if (l.levels > 1) grad_lod[at] = dlod;
@@ -130,7 +99,7 @@ void texture_backward(const PixelGrid& grid, const Texture<T>& texture, const T*
           for (int level = 0; level < l.levels; ++level)
             for (int k = 0; k < 4; ++k) {
               const size_t texel = sampler.base(b) + l.taps[level].texel[k];
-              const T w = sampler.level_weight(l, level) * l.taps[level].weight[k];
+              const T w = l.weight(level, k);
               if (texel < first || texel >= last || w == T(0)) continue;
               for (int c = 0; c < channels; ++c) grad_texels[texel * channels + c] += w * grad[at * channels + c];
             }

@@ -1,18 +1,20 @@
 // Texture lookup in a packed pyramid.
 #pragma once
+#include <cmath>
+#include <stdexcept>
+#include <string>
+
 #include "cpu/pixel_rows.h"
 #include "raster/texture.h"
 
 namespace rndr {
 
 template <class T>
-struct Texture {
-  const T* texels;  // (textures, all levels' texels, channels); view b reads texture b / (B / textures)
-  int textures;
-  long long count;
-  int channels;
-  TextureLayout layout;
-};
+void check_uv(const T* uv, size_t count) {
+  for (size_t i = 0; i < count; ++i)
+    if (!(std::abs(uv[i]) <= kFarthestUv))
+      throw std::invalid_argument("uv: expected finite coordinates of size at most 1e9, got " + std::to_string(uv[i]));
+}
 
 // uv: (B, H, W, 2); lod: (B, H, W), in [0, levels - 1], not read if there is one level; out: (B, H, W, C).
 template <class T>

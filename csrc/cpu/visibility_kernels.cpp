@@ -11,17 +11,15 @@ void cover_loop(const void* planes, const Rect& r, int stride, bool perspective,
   const FacePlanes p = *static_cast<const FacePlanes*>(planes);
   for (int row = 0; row < r.height; ++row) {
     const double y = r.y0 + row + 0.5;
-    const double e0 = p.ey[0] * y + p.ec[0], e1 = p.ey[1] * y + p.ec[1], e2 = p.ey[2] * y + p.ec[2], k = p.ky * y + p.kc;
     const int at = (r.y0 + row) * stride + r.x0;
     const T* before = peel ? behind + at : nullptr;
     double* best = nearness + at;
     int64_t* out = id + at;
 #pragma omp simd
     for (int i = 0; i < r.width; ++i) {
-      const double x = r.x0 + i + 0.5;
-      const double here = p.kx * x + k;
-      const bool inside = (p.ex[0] * x + e0 >= 0) & (p.ex[1] * x + e1 >= 0) & (p.ex[2] * x + e2 >= 0);
-      bool take = inside & (here > best[i]);
+      const PlanePoint point = point_of(p, r.x0 + i + 0.5, y);
+      const double here = point.nearness;
+      bool take = point.inside & (here > best[i]);
       // The depth as it is written in the end, so that no layer finds itself again.
       if constexpr (peel) take &= T(depth_of_nearness(here, perspective)) > before[i];
       best[i] = take ? here : best[i];

@@ -4,6 +4,7 @@
 // linear in the point, so a row of pixels costs two fused multiply-adds an edge, and a sliver or a vertex far off the
 // screen loses no precision: the constants are formed in double, relative to an origin near the pixels.
 #pragma once
+#include "math/special.h"
 #include "support/macros.h"
 
 RNDR_NAMESPACE_BEGIN
@@ -31,7 +32,7 @@ RNDR_HD TriangleLines triangle_lines(const double x[3], const double y[3]) {
     const int n = k == 2 ? 0 : k + 1;
     EdgeLine& e = lines.edge[k];
     const double ex = x[n] - x[k], ey = y[n] - y[k];
-    const double length = __builtin_sqrt(ex * ex + ey * ey);
+    const double length = sqrt_(ex * ex + ey * ey);
     e.length = length;
     // A zero-length edge is a point: any frame measures the distance to it.
     e.tx = length > 0 ? ex / length : 1.0;
@@ -129,7 +130,7 @@ RNDR_HD Nearest<T> nearest_boundary_point(const LocalTriangle<T>& t, T x, T y) {
   r.distance2 = best;
   r.lambda0 = l0, r.lambda1 = l1;
   // (wx, wy) leads from the boundary point to (x, y); inside, the distance shrinks where the boundary follows it.
-  const T inverse = (r.inside ? T(-1) : T(1)) / __builtin_sqrt(best);
+  const T inverse = (r.inside ? T(-1) : T(1)) / sqrt_(best);
   r.hx = wx * inverse;
   r.hy = wy * inverse;
   return r;

@@ -39,6 +39,17 @@ RNDR_HD FacePlanes face_planes(const double x[3], const double y[3], const doubl
   return p;
 }
 
+struct PlanePoint {
+  bool inside;  // points on the boundary count
+  double nearness;
+};
+
+RNDR_HD PlanePoint point_of(const FacePlanes& p, double x, double y) {
+  const double e0 = p.ex[0] * x + (p.ey[0] * y + p.ec[0]), e1 = p.ex[1] * x + (p.ey[1] * y + p.ec[1]);
+  const double e2 = p.ex[2] * x + (p.ey[2] * y + p.ec[2]);
+  return {static_cast<bool>((e0 >= 0) & (e1 >= 0) & (e2 >= 0)), p.kx * x + (p.ky * y + p.kc)};
+}
+
 RNDR_HD double depth_of_nearness(double nearness, bool perspective) { return perspective ? 1 / nearness : -nearness; }
 
 RNDR_NAMESPACE_END

@@ -15,9 +15,9 @@ struct DistributionParams {
   T scale, shape, shift;  // shape and shift are read only where the distribution has them
 };
 
-// Smallest r >= 0 that satisfies a monotone condition, or inf. Runs once a launch.
+// Smallest r >= 0 that satisfies a monotone condition, or inf. Runs once a launch, on the device too.
 template <class Condition>
-inline double smallest_radius(Condition holds) {
+RNDR_HD double smallest_radius(Condition holds) {
   if (holds(0.)) return 0.;
   double low = 0., high = 1.;
   while (!holds(high)) {
@@ -43,11 +43,11 @@ struct DistributionBase {
     return T(0);
   }
   // r >= 0 with F(-r) <= eps, the smallest one.
-  static double outer(double eps, const DistributionParams<double>& p) {
+  RNDR_HD static double outer(double eps, const DistributionParams<double>& p) {
     return smallest_radius([&](double r) { return Self::template cdf<double>(-r, p) <= eps; });
   }
   // r >= 0 with 1 - F(r) <= eps, the smallest one.
-  static double inner(double eps, const DistributionParams<double>& p) {
+  RNDR_HD static double inner(double eps, const DistributionParams<double>& p) {
     const double enough = -log_(eps);
     return smallest_radius([&](double r) { return Self::template level<double>(r, p) >= enough; });
   }
@@ -78,8 +78,8 @@ struct SymmetricDistribution : DistributionBase<Self> {
 // Symmetric distributions on [-1, 1]: cut where F = 0, whatever eps, so that nothing is lost.
 template <class Self>
 struct BoundedDistribution : SymmetricDistribution<Self> {
-  static double outer(double, const DistributionParams<double>&) { return 1.; }
-  static double inner(double, const DistributionParams<double>&) { return 1.; }
+  RNDR_HD static double outer(double, const DistributionParams<double>&) { return 1.; }
+  RNDR_HD static double inner(double, const DistributionParams<double>&) { return 1.; }
 };
 
 struct Hard : DistributionBase<Hard> {
@@ -96,7 +96,7 @@ struct Hard : DistributionBase<Hard> {
   RNDR_HD static T level(T z, const DistributionParams<T>&) {
     return select_(z > 0, infinity_<T>(), T(0));
   }
-  static double inner(double, const DistributionParams<double>&) { return 0.; }  // F(0) = 0, but F(0+) = 1
+  RNDR_HD static double inner(double, const DistributionParams<double>&) { return 0.; }  // F(0) = 0, but F(0+) = 1
 };
 
 struct Uniform : BoundedDistribution<Uniform> {

@@ -11,6 +11,7 @@
 //   value(state, p)                   S
 //   ratio(v, L, state, p)             dS/dv; always finite; 0 where v or S is exactly saturated
 //   dgenerator_dp(v, L, state, p)     this face's contribution to dS/dp, (ds/dp)(v) / s'(S)
+//   saturated(state)                  true only if S = 1 and every derivative is 0 in every precision, whatever else is added
 //   dvalue_dp(state, p)               dS/dp at a fixed state; dS/dp = sum of dgenerator_dp + dvalue_dp
 //
 // Mirrors renderer/relax/t_conorms.py name for name.
@@ -39,9 +40,17 @@ RNDR_HD T power_term_(T p, T x) {
   return select_(p == 1, T(0), (p - 1) * x);
 }
 
+// exp(-u) is beyond what double resolves next to 1, even after a division by a narrow slope.
+constexpr double kSaturated = 80.;
+
 // Families without a parameter.
 struct PlainTConorm {
   static constexpr bool has_p = false;
+
+  template <class T>
+  RNDR_HD static bool saturated(T) {
+    return false;
+  }
 
   template <class T>
   RNDR_HD static T identity() {
@@ -97,6 +106,10 @@ struct Probabilistic : PlainTConorm {
     return -expm1_(-state);
   }
   template <class T>
+  RNDR_HD static bool saturated(T state) {
+    return state > T(kSaturated);
+  }
+  template <class T>
   RNDR_HD static T ratio(T, T L, T state, T) {
     const T r = exp_(min_(L - state, T(0)));
     return select_(L < infinity_<T>(), r, T(0));
@@ -117,6 +130,10 @@ struct Einstein : PlainTConorm {
     const T e = expm1_(-2 * state);
     return -e / (2 + e);
   }
+  template <class T>
+  RNDR_HD static bool saturated(T state) {
+    return state > T(kSaturated / 2);
+  }
   // (1 - tanh^2 u) / (1 - v^2), with exp(-L) for 1 - v.
   template <class T>
   RNDR_HD static T ratio(T v, T L, T state, T) {
@@ -129,6 +146,11 @@ struct Einstein : PlainTConorm {
 // Families of a parameter p whose states add.
 struct SumTConorm {
   static constexpr bool has_p = true;
+
+  template <class T>
+  RNDR_HD static bool saturated(T) {
+    return false;
+  }
   template <class T>
   RNDR_HD static T identity() {
     return T(0);
@@ -293,6 +315,11 @@ struct Frank : SumTConorm {
 // Families of powers, s = base(v)^p up to a constant: they keep ln u.
 struct PowerTConorm {
   static constexpr bool has_p = true;
+
+  template <class T>
+  RNDR_HD static bool saturated(T) {
+    return false;
+  }
   template <class T>
   RNDR_HD static T identity() {
     return -infinity_<T>();
@@ -315,6 +342,10 @@ struct Yager : PowerTConorm {
   template <class T>
   RNDR_HD static T value(T state, T p) {
     return exp_(min_(state, T(0)) / p);
+  }
+  template <class T>
+  RNDR_HD static bool saturated(T state) {
+    return state > T(0);
   }
   template <class T>
   RNDR_HD static T ratio(T v, T, T state, T p) {

@@ -1,4 +1,4 @@
-// A list of types, and the index of a name in it: how a string such as "logistic" selects a compiled kernel.
+// A list of types, and the type of a name in it: how a string such as "logistic" selects a compiled kernel.
 #pragma once
 #include "support/macros.h"
 
@@ -14,12 +14,15 @@ RNDR_HD bool same_name(const char* a, const char* b) {
   return *a == *b;
 }
 
-// Position of the type called `name`, or -1.
-template <class... Ts>
-inline int find_name(TypeList<Ts...>, const char* name) {
-  int index = 0, found = -1;
-  ((same_name(Ts::name, name) ? (void)(found = index++) : (void)index++), ...);
-  return found;
+template <class... Ts, class Body>
+inline void for_each_type(TypeList<Ts...>, const Body& body) {
+  (body(Ts{}), ...);
+}
+
+// Calls body(type{}) for the type called `name`; false if there is none.
+template <class... Ts, class Body>
+inline bool with_name(TypeList<Ts...>, const char* name, const Body& body) {
+  return ((same_name(Ts::name, name) && (body(Ts{}), true)) || ...);
 }
 
 RNDR_NAMESPACE_END

@@ -1,7 +1,7 @@
 """Alignments of two sequences: edit distance, dynamic time warping, longest common subsequence.
 
-One recursion, over tables of (n + 1) × (m + 1) cells, serves all three. It runs along anti-diagonals, whose cells do not
-depend on each other: n + m steps on vectors.
+One recursion, over tables of (n + 1) × (m + 1) cells, serves all three. It runs along anti-diagonals, whose cells do
+not depend on each other: n + m steps on vectors.
 """
 
 from __future__ import annotations

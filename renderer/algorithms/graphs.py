@@ -65,7 +65,7 @@ def floyd_warshall(weights: Float[Tensor, "batch n n"], *, beta: Scalar) -> Floa
 def grid_weights(
     costs: Float[Tensor, "batch H W"], *, far: float = math.inf
 ) -> Float[Tensor, "batch vertices vertices"]:
-    """A grid with vertex costs and 8 neighbours as a graph: weight (u, v) is the cost of v for neighbours, else `far`."""
+    """A grid with vertex costs and 8 neighbours as a graph: weight (u, v) is the cost of v, `far` if apart."""
     height, width = costs.shape[1:]
     row = torch.arange(height, device=costs.device).repeat_interleave(width)
     column = torch.arange(width, device=costs.device).repeat(height)

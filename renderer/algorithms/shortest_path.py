@@ -1,8 +1,8 @@
 """Shortest paths on grids: Bellman–Ford over all walks, relaxed exactly.
 
 The relaxed distance is the free energy of all walks, −ln(Σ exp(−β · cost))/β, whose gradient in the costs is the
-probability that a walk visits each vertex. A walk's weight is the product of its vertices' weights exp(−β · cost), so the
-sum over walks needs no logarithm: one step is `z ← w · (sum of the neighbours' z + source)`.
+probability that a walk visits each vertex. A walk's weight is the product of its vertices' weights exp(−β · cost), so
+the sum over walks needs no logarithm: one step is `z ← w · (sum of the neighbours' z + source)`.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ def bubble_sort(a: Any) -> Any:
 
 @relax(beta=DEFAULT_BETA)
 def bubble_sort_rows(keys: Any, rows: Any) -> Any:
-    """Keys (B, n) in ascending order, and with them rows (B, n, m); of the identity that makes a relaxed permutation."""
+    """Keys (B, n) ascending, and with them rows (B, n, m); rows of the identity become a relaxed permutation."""
     n, swapped = len(keys), True
     while swapped:
         swapped = False

@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from renderer.experiments.mnist import load_mnist
-from renderer.train.experiment import share
+from renderer.train.experiment import Experiment, share
 
 
 @dataclass(frozen=True)
-class Digits:
+class Digits(Experiment):
     """Classify MNIST's digits with a small convolutional network and cross-entropy."""
 
     data: Path

@@ -49,7 +49,7 @@ class EditDistance(Experiment):
     @cached_property
     def splits(self) -> dict[str, tuple[Tensor, Tensor]]:
         """Images (N, 28, 28) of bytes, and labels."""
-        return {name: load_mnist(self.data, name) for name in ("train", "test")}  # type: ignore[arg-type]
+        return {name: load_mnist(self.data, name) for name in ("train", "test")}
 
     @cached_property
     def by_class(self) -> dict[str, list[Tensor]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from renderer.experiments.mnist import load_mnist
 from renderer.losses.ranking import Entropy, ranking_cross_entropy
 from renderer.train.experiment import Experiment, share
+from renderer.train.strategy import Strategy
 
 TRAINING_IMAGES = 55_000  # of 60,000, as published
 EVALUATED_AT_ONCE = 500  # images
@@ -32,7 +33,10 @@ class NumberReader(nn.Module):
             *(nn.Conv2d(1, 32, 5, padding=2), nn.MaxPool2d(2), nn.ReLU()),
             *(nn.Conv2d(32, 64, 5, padding=2), nn.MaxPool2d(2), nn.ReLU()),
             *(nn.Flatten(), nn.Linear(64 * 7 * 7 * digits, 64), nn.ReLU(), nn.Linear(64, 1)),
-        ).to(memory_format=torch.channels_last)
+        )
+        for layer in self.layers:
+            if isinstance(layer, nn.Conv2d):  # the order in which images come, twice as fast on a CPU
+                layer.weight.data = layer.weight.data.contiguous(memory_format=torch.channels_last)
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, 1, 28, 28 · digits) -> (N,)."""
@@ -68,6 +72,8 @@ class Ranking(Experiment):
     """Sharpness of the comparators, in units of the distribution."""
     entropy: Entropy = "categorical"
     """Of all entries of the permutation matrix, or of the true places alone."""
+    strategy: Strategy = field(default_factory=Strategy)
+    """How the loss reaches the network."""
     test_sets: int = 1_000
     """Sets of test numbers in an evaluation, always the same."""
 
@@ -105,22 +111,22 @@ class Ranking(Experiment):
     def loss(self, model: nn.Module, batch: Any) -> tuple[Tensor, dict[str, Any]]:
         images, numbers = batch
         scores = model(images).reshape(numbers.shape)
-        loss = ranking_cross_entropy(
+        loss = self.strategy(
+            ranking_cross_entropy,
             scores,
             numbers,
             entropy=self.entropy,
             network=self.network,
             distribution=self.distribution,
             beta=self.beta,
+            reduction="mean",
         )
         return loss, matches(scores, numbers)
 
     def evaluate(self, model: nn.Module) -> dict[str, float]:
         device = next(model.parameters()).device
         generator = torch.Generator().manual_seed(0)
-        chosen = torch.randint(
-            len(self.splits["test"][0]), (self.test_sets, self.n, self.digits), generator=generator
-        )
+        chosen = torch.randint(len(self.splits["test"][0]), (self.test_sets, self.n, self.digits), generator=generator)
         scores, numbers = [], []
         for part in chosen.split(max(1, EVALUATED_AT_ONCE // self.n)):
             images, true = self.numbers("test", part)

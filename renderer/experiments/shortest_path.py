@@ -49,7 +49,7 @@ class ShortestPath(Experiment):
     def splits(self) -> dict[str, Terrain]:
         """Maps for training and for testing."""
         if self.data is not None:
-            return {name: load_terrain(self.data, name) for name in ("train", "test")}  # type: ignore[arg-type]
+            return {name: load_terrain(self.data, name) for name in ("train", "test")}
         return {
             "train": make_terrain(self.train_maps, seed=2 * self.map_seed),
             "test": make_terrain(self.test_maps, seed=2 * self.map_seed + 1),

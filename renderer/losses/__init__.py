@@ -1,8 +1,9 @@
-"""Losses: a number leaves here. Silhouettes, mesh regularisers, point sets, rankings and top-k."""
+"""Losses: a number leaves here. Silhouettes, pictures, mesh regularisers, point sets, rankings and top-k."""
 
 from __future__ import annotations
 
 from renderer.losses.edges import interior_edges
+from renderer.losses.image import huber, image_mse, l1, psnr, ssim
 from renderer.losses.mesh import edge_length, flatten, laplacian, laplacian_matrix, normal_consistency, volume
 from renderer.losses.points import chamfer, f_score, nearest, sample_surface
 from renderer.losses.ranking import (
@@ -27,7 +28,10 @@ __all__ = [
     "f_score",
     "flatten",
     "hard_iou",
+    "huber",
+    "image_mse",
     "interior_edges",
+    "l1",
     "laplacian",
     "laplacian_matrix",
     "mse",
@@ -35,10 +39,12 @@ __all__ = [
     "nearest",
     "normal_consistency",
     "pairwise_ranking",
+    "psnr",
     "ranking_cross_entropy",
     "sample_surface",
     "soft_iou",
     "spearman",
+    "ssim",
     "top_k_cross_entropy",
     "volume",
 ]

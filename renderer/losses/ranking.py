@@ -52,15 +52,13 @@ def ranking_cross_entropy(
     how = sorter(rows.n, network, distribution, beta, slope, False)
     places = _places(target).reshape(rows.x.shape)
     total = rows.x.new_zeros(rows.x.shape[0])
+    part = _categorical if entropy == "categorical" else _binary
     for first in range(0, rows.n, BLOCK):
-        count = min(BLOCK, rows.n - first)
-        mine = places[:, first : first + count]
-        if entropy == "categorical":
-            total = total + _categorical(how, rows.x, mine, first)
-        elif rows.n <= BLOCK:
-            total = total + _binary(how, rows.x, mine, first)
+        mine = places[:, first : first + BLOCK]
+        if rows.n <= BLOCK:
+            total = part(how, rows.x, mine, first)
         else:  # what autograd would save of a block, its rows, is computed again
-            total = total + checkpoint(_binary, how, rows.x, mine, first, use_reentrant=False)
+            total = total + checkpoint(part, how, rows.x, mine, first, use_reentrant=False)
     each = total / (rows.n if entropy == "categorical" else rows.n**2)
     return reduce_batch(rows.restore_matrix(each[:, None])[..., 0], reduction)
 
@@ -120,8 +118,8 @@ def pairwise_ranking(
 ) -> Tensor:
     """Mean of −ln F(β(xⱼ − xᵢ)) over the pairs whose true values ascend, tᵢ < tⱼ, per list, then reduced.
 
-    Every pair is a comparator of its own; with the logistic distribution this is RankNet (Burges et al. 2005). A list of
-    equal values costs 0. Differentiable in the scores; memory O(n²). F must be symmetric.
+    Every pair is a comparator of its own; with the logistic distribution this is RankNet (Burges et al. 2005). Lists
+    of equal values cost 0. Differentiable in the scores; memory O(n²). F must be symmetric.
     Raises ValueError or TypeError, naming the argument.
 
     >>> round(float(pairwise_ranking(torch.tensor([0.0, 1.0]), torch.tensor([3, 7]))), 4)
@@ -239,7 +237,9 @@ def _check_target(scores: Tensor, target: Tensor) -> None:
 def _places(target: Tensor) -> Tensor:
     """The place of each value in ascending order, from 0; equal ones in their order."""
     order = target.argsort(dim=-1, stable=True)
-    return torch.empty_like(order).scatter_(-1, order, torch.arange(order.shape[-1], device=order.device).expand_as(order))
+    return torch.empty_like(order).scatter_(
+        -1, order, torch.arange(order.shape[-1], device=order.device).expand_as(order)
+    )
 
 
 def _mean_ranks(target: Tensor) -> Tensor:

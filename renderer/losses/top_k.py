@@ -36,8 +36,8 @@ def top_k_cross_entropy(
 
     −ln Σₖ p_k Cₖ, with Cₖ the share of the true class in the k largest outputs of a relaxed sort. p_k[i] is the
     probability of k = i + 1. Only the `best` largest scores are sorted, the true class always among them (None: 16, or
-    all classes if they are fewer); of the others the loss does not depend. Differentiable in the scores. The logarithm is
-    of no less than the smallest normal number. Other arguments: see `renderer.sort.soft_topk`.
+    all classes if they are fewer); on the others the loss does not depend. Differentiable in the scores. The logarithm
+    is of no less than the smallest normal number. Other arguments: see `renderer.sort.soft_topk`.
 
     Raises ValueError or TypeError, naming the argument, for a p_k that is no distribution or longer than `best`, and a
     target outside 0 … C − 1. Source: Petersen et al., "Differentiable Top-k Classification Learning", arXiv 2206.07290,
@@ -62,12 +62,24 @@ def top_k_cross_entropy(
     how = sorter(sorted_, network, distribution, beta, slope, False, k=k if selects else None)
     # The true class comes first, then the best of the others.
     true = target.reshape(-1, 1)
-    others = rows.x.detach().scatter(1, true, -math.inf).topk(sorted_ - 1, 1).indices
+    others = _without(rows.x.detach(), true).topk(sorted_ - 1, 1).indices
     shares = how.matrix_rows(rows.x.gather(1, torch.cat([true, others], 1)), 0, 1)[:, 0]
     in_best = shares.flip(1)[:, :k].cumsum(1)  # C_1 ... C_k
     probability = in_best @ in_best.new_tensor(probabilities)
     each = -torch.log(probability.clamp(min=torch.finfo(probability.dtype).tiny))
     return reduce_batch(rows.restore_matrix(each[:, None])[..., 0], reduction)
+
+
+def _without(scores: Tensor, true: Tensor) -> Tensor:
+    """The scores with −inf for the true class."""
+    try:
+        return scores.scatter(1, true, -math.inf)
+    except RuntimeError:
+        classes = scores.shape[1]
+        wrong = true[(true < 0) | (true >= classes)]
+        if len(wrong) == 0:
+            raise
+        raise ValueError(f"target: expected classes from 0 to {classes - 1}, got {int(wrong[0])}") from None
 
 
 def _check_distribution(p_k: Sequence[float], most: int) -> list[float]:

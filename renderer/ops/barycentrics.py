@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from renderer import _C
-from renderer.ops import native
+from renderer.ops import cuda, native
 from renderer.ops.native_function import OpSpec, register
 
 native.LIBRARY.define(
@@ -22,7 +22,6 @@ native.LIBRARY.define(
 )
 
 
-@torch.library.impl(native.LIBRARY, "barycentrics", "CPU")
 def _forward(
     vertices: Tensor, faces: Tensor, face_id: Tensor, depth: Tensor, perspective: bool
 ) -> tuple[Tensor, Tensor]:
@@ -38,7 +37,6 @@ def _forward(
     return barycentrics, depth.clone(memory_format=torch.contiguous_format)
 
 
-@torch.library.impl(native.LIBRARY, "barycentrics_backward", "CPU")
 def _backward(
     grad_barycentrics: Tensor,
     grad_depth: Tensor,
@@ -62,6 +60,50 @@ def _backward(
         grad_vertices.data_ptr(),
     )
     return grad_vertices
+
+
+def _forward_cuda(
+    vertices: Tensor, faces: Tensor, face_id: Tensor, depth: Tensor, perspective: bool
+) -> tuple[Tensor, Tensor]:
+    vertices, faces, face_id = native.contiguous(vertices, faces, face_id)
+    barycentrics = vertices.new_empty(*face_id.shape, 3)
+    cuda.launch(
+        "barycentrics_forward",
+        vertices.device,
+        *native.screen_arguments(vertices, faces, *face_id.shape[1:]),
+        perspective,
+        face_id.data_ptr(),
+        barycentrics.data_ptr(),
+    )
+    return barycentrics, depth.clone(memory_format=torch.contiguous_format)
+
+
+def _backward_cuda(
+    grad_barycentrics: Tensor,
+    grad_depth: Tensor,
+    vertices: Tensor,
+    faces: Tensor,
+    face_id: Tensor,
+    depth: Tensor,
+    perspective: bool,
+) -> Tensor:
+    grad_barycentrics, grad_depth, vertices, faces, face_id = native.contiguous(
+        grad_barycentrics, grad_depth, vertices, faces, face_id
+    )
+    grad_vertices = cuda.Scatter(vertices, 3 * face_id.numel())
+    cuda.launch(
+        "barycentrics_backward",
+        vertices.device,
+        *native.screen_arguments(vertices, faces, *face_id.shape[1:]),
+        perspective,
+        *(t.data_ptr() for t in (face_id, grad_barycentrics, grad_depth)),
+        *grad_vertices.addresses(),
+    )
+    return grad_vertices.result()
+
+
+cuda.implement("barycentrics", cpu=_forward, cuda=_forward_cuda)
+cuda.implement("barycentrics_backward", cpu=_backward, cuda=_backward_cuda)
 
 
 def _fake(vertices: Tensor, faces: Tensor, face_id: Tensor, depth: Tensor, perspective: bool) -> tuple[Tensor, Tensor]:

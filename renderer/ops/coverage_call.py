@@ -29,6 +29,29 @@ def coverage_arguments(
     )
 
 
+def cuda_arguments(
+    vertices: Tensor,
+    faces: Tensor,
+    parameters: Tensor,
+    height: int,
+    width: int,
+    distribution: str,
+    squared: bool,
+    support_eps: float,
+    t_conorm: str = "",
+) -> tuple:
+    """The leading arguments of every coverage kernel on the GPU."""
+    return (
+        *native.screen_arguments(vertices, faces, height, width),
+        *(parameters.data_ptr(), distribution, squared, support_eps, t_conorm),
+    )
+
+
+def new_plan(like: Tensor) -> Tensor:
+    """Memory for a CoveragePlan: csrc/cuda/coverage_plan.h."""
+    return torch.empty(16, dtype=torch.float64, device=like.device)
+
+
 def coverage_backward(kernel: Callable[..., None], *args: Any) -> tuple[Tensor, Tensor]:
     """Gradients of vertices and parameters; args: grad, vertices, faces, parameters, two kept outputs, settings."""
     grad, vertices, faces, parameters, *kept = native.contiguous(*args[:6])

@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from importlib import import_module
+from types import ModuleType
 
 import torch
 from torch import Tensor
@@ -16,6 +18,16 @@ from renderer import _C
 SIMD_LEVEL = os.environ.get("RENDERER_SIMD", "")
 
 LIBRARY: torch.library.Library = torch.library.Library("renderer", "DEF")
+
+
+def _cuda_module() -> ModuleType | None:
+    try:
+        return import_module("renderer._cuda")
+    except ImportError:
+        return None
+
+
+CUDA = _cuda_module()  # the CUDA kernels, if this build has them: see renderer.ops.cuda
 
 
 _threads: ContextVar[int | None] = ContextVar("renderer_threads", default=None)
@@ -70,10 +82,18 @@ def check_screen(vertices: Tensor, faces: Tensor, height: int, width: int) -> No
         raise ValueError(f"faces: expected on {vertices.device} as screen_vertices are, got {faces.device}")
     if height < 1 or width < 1:
         raise ValueError(f"image_size: expected (H, W) of at least 1 pixel each, got ({height}, {width})")
-    if vertices.device.type not in ("cpu", "meta"):
+    check_device(vertices.device)
+
+
+def check_device(device: torch.device) -> None:
+    """Raises one clear line for a device that this build has no kernels for."""
+    if device.type == "cuda" and CUDA is None:
         raise NotImplementedError(
-            f"this build of renderer has no {vertices.device.type} kernels: move the tensors to the CPU"
+            "this build of renderer has no CUDA kernels: move the tensors to the CPU, or install renderer where nvcc "
+            "(CUDA 12 or newer) is found, with RENDERER_CUDA=ON pip install ."
         )
+    if device.type not in ("cpu", "cuda", "meta"):
+        raise NotImplementedError(f"renderer has no {device.type} kernels: move the tensors to the CPU")
 
 
 def contiguous(*tensors: Tensor) -> tuple[Tensor, ...]:

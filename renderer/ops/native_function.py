@@ -60,7 +60,7 @@ def call(op: str, *args: Any) -> tuple[Tensor, ...]:
 
 
 def _untransformed() -> bool:
-    """Whether no transform of torch.func is at work, so that an op may be called without its Function, in half the time."""
+    """Whether no transform of torch.func is at work: an op may be called without its Function, in half the time."""
     return not torch._C._are_functorch_transforms_active()
 
 
@@ -131,12 +131,21 @@ def _first_gradients(
 
     if all(i in spec.batched for i in spec.differentiable):
         return list(gradients(tensors, grads))
+    batch = tensors[0].shape[0]
     views = []
-    for b in range(tensors[0].shape[0]):
-        one = [t[b : b + 1] if i in spec.batched else t for i, t in enumerate(tensors)]
+    for b in range(batch):
+        # A batched tensor may have fewer rows than there are views, each of which then serves as many views.
+        rows = [b * len(t) // batch for t in tensors]
+        one = [
+            t[row : row + 1] if i in spec.batched else t for i, (t, row) in enumerate(zip(tensors, rows, strict=True))
+        ]
         first = gradients(one, [g[b : b + 1] for g in grads])
-        views.append([g[b] if i in spec.batched else g for i, g in zip(spec.differentiable, first, strict=True)])
-    return [torch.stack(parts) for parts in zip(*views, strict=True)]
+        views.append([g[rows[i]] if i in spec.batched else g for i, g in zip(spec.differentiable, first, strict=True)])
+    stacked = [torch.stack(parts) for parts in zip(*views, strict=True)]
+    return [
+        g.unflatten(0, (len(tensors[i]), -1)).sum(1) if i in spec.batched else g
+        for i, g in zip(spec.differentiable, stacked, strict=True)
+    ]
 
 
 class NativeFunctionBackward(torch.autograd.Function):

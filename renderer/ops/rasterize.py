@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from renderer import _C
-from renderer.ops import native
+from renderer.ops import cuda, native
 from renderer.ops.vmap import fold_into_batch
 
 native.LIBRARY.define(
@@ -22,7 +22,6 @@ def _outputs(vertices: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]
     return vertices.new_empty(shape, dtype=torch.int64), vertices.new_empty(shape)
 
 
-@torch.library.impl(native.LIBRARY, "rasterize", "CPU")
 def _forward(
     vertices: Tensor,
     faces: Tensor,
@@ -45,6 +44,36 @@ def _forward(
         *(out.data_ptr() for out in outputs),
     )
     return outputs
+
+
+def _forward_cuda(
+    vertices: Tensor,
+    faces: Tensor,
+    height: int,
+    width: int,
+    perspective: bool,
+    cull_back_faces: bool,
+    behind: Tensor | None,
+) -> tuple[Tensor, Tensor]:
+    vertices, faces = native.contiguous(vertices, faces)
+    behind = None if behind is None else behind.contiguous()
+    outputs = _outputs(vertices, height, width)
+    views, count = vertices.shape[0], faces.shape[0]
+    bins = cuda.Bins("rasterize", vertices.device, views, count, cuda.tiles(height, width))
+    cuda.launch(
+        "rasterize",
+        vertices.device,
+        *native.screen_arguments(vertices, faces, height, width),
+        perspective,
+        cull_back_faces,
+        *bins.arguments(),
+        0 if behind is None else behind.data_ptr(),
+        *(out.data_ptr() for out in outputs),
+    )
+    return outputs
+
+
+cuda.implement("rasterize", cpu=_forward, cuda=_forward_cuda)
 
 
 @torch.library.register_fake("renderer::rasterize", lib=native.LIBRARY)

@@ -8,15 +8,14 @@ import torch
 from torch import Tensor
 
 from renderer import _C
-from renderer.ops import native
+from renderer.ops import cuda, native
 from renderer.ops.native_function import OpSpec, register
-from renderer.ops.sort_call import SETTINGS, sort_arguments
+from renderer.ops.sort_call import CUDA_ROWS, SETTINGS, comparators_of, launch_sort, scratch, sort_arguments
 
 native.LIBRARY.define(f"sort_values(Tensor x, {SETTINGS}) -> (Tensor)")
 native.LIBRARY.define(f"sort_values_backward(Tensor grad, Tensor x, {SETTINGS}) -> (Tensor)")
 
 
-@torch.library.impl(native.LIBRARY, "sort_values", "CPU")
 def _forward(x: Tensor, *settings: Any) -> Tensor:
     x = x.contiguous()
     out = torch.empty_like(x)
@@ -24,12 +23,31 @@ def _forward(x: Tensor, *settings: Any) -> Tensor:
     return out
 
 
-@torch.library.impl(native.LIBRARY, "sort_values_backward", "CPU")
 def _backward(grad: Tensor, x: Tensor, *settings: Any) -> Tensor:
     grad, x = native.contiguous(grad, x)
     grad_x = torch.empty_like(x)
     _C.sort_values_backward(*sort_arguments(x, settings), grad.data_ptr(), grad_x.data_ptr())
     return grad_x
+
+
+def _forward_cuda(x: Tensor, *settings: Any) -> Tensor:
+    x = x.contiguous()
+    out = torch.empty_like(x)
+    launch_sort("sort_values_forward", x, settings, x.data_ptr(), out.data_ptr())
+    return out
+
+
+def _backward_cuda(grad: Tensor, x: Tensor, *settings: Any) -> Tensor:
+    grad, x = native.contiguous(grad, x)
+    grad_x = torch.empty_like(x)
+    buffers = scratch(x, min(x.shape[0], CUDA_ROWS), "sort_values", x.shape[1], comparators_of(x, settings).layers)
+    addresses = (x.data_ptr(), grad.data_ptr(), grad_x.data_ptr(), buffers.data_ptr(), len(buffers))
+    launch_sort("sort_values_backward", x, settings, *addresses)
+    return grad_x
+
+
+cuda.implement("sort_values", cpu=_forward, cuda=_forward_cuda)
+cuda.implement("sort_values_backward", cpu=_backward, cuda=_backward_cuda)
 
 
 def _fake(x: Tensor, *settings: Any) -> Tensor:

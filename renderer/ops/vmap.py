@@ -18,6 +18,8 @@ def fold_into_batch(
     argument is mapped, the calls are made one by one.
     """
     size = info.batch_size
+    # The entry of a list of settings is a list, too.
+    in_dims = tuple(dim if isinstance(a, Tensor) else None for a, dim in zip(args, in_dims, strict=True))
     if any(dim is not None and i not in foldable for i, dim in enumerate(in_dims)):
         slices = [[a if d is None else a.select(d, k) for a, d in zip(args, in_dims, strict=True)] for k in range(size)]
         results = [apply(*s) for s in slices]

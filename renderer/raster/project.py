@@ -5,7 +5,7 @@ from __future__ import annotations
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from renderer.raster.clip import clip_near
+from renderer.raster.clip import Cuts, clip
 from renderer.scene.camera import Camera
 from renderer.scene.mesh import Mesh
 
@@ -29,7 +29,17 @@ def project_mesh(mesh: Mesh, camera: Camera) -> tuple[Float[Tensor, "B V2 3"], I
     Example:
         >>> screen, faces = project_mesh(icosphere(2), Camera.look_at((0.0, 0.0, 3.0), image_size=(64, 64)))
     """
-    vertices = mesh.vertices
+    screen_vertices, faces, _ = project_clipped(mesh.vertices, mesh.faces, camera)
+    return screen_vertices, faces
+
+
+def project_clipped(
+    vertices: Float[Tensor, "*batch V 3"], faces: Int[Tensor, "F 3"], camera: Camera, *, far: float | None = None
+) -> tuple[Float[Tensor, "B V2 3"], Int[Tensor, "F2 3"], tuple[Cuts, ...]]:
+    """As :func:`project_mesh`, also clipped at ``far``, with the record that attributes need to follow.
+
+    See :func:`renderer.raster.clip.clip` and :func:`renderer.raster.clip.clip_attributes`.
+    """
     if (vertices.dtype, vertices.device) != (camera.dtype, camera.device):
         expected, came = f"{vertices.dtype} on {vertices.device} as the mesh", f"{camera.dtype} on {camera.device}"
         raise ValueError(f"camera: expected {expected}, got {came}")
@@ -40,5 +50,5 @@ def project_mesh(mesh: Mesh, camera: Camera) -> tuple[Float[Tensor, "B V2 3"], I
     sizes = {batch[0] for batch in batches.values() if batch and batch[0] != 1}
     if len(sizes) > 1:
         raise ValueError(f"mesh, camera: expected one batch size, got {batches['mesh'][0]} and {batches['camera'][0]}")
-    clipped, faces = clip_near(camera.to_camera(vertices), mesh.faces, camera.near)
-    return camera.to_pixels(clipped), faces
+    clipped, faces, cuts = clip(camera.to_camera(vertices), faces, near=camera.near, far=far)
+    return camera.to_pixels(clipped), faces, cuts

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from renderer.ops.native_function import call
 from renderer.raster.coverage import CoverageMode, soft_silhouette, support_eps
+from renderer.raster.texture_set import FaceTextures, pack_textures, texture_slopes
 from renderer.relax.distributions import Distribution
 from renderer.relax.t_conorms import TConorm
 
@@ -27,6 +28,7 @@ def soft_render(
     far: float = 100.0,
     coverage: CoverageMode = "face",
     attribute_faces: Int[Tensor, "F 3"] | None = None,
+    textures: FaceTextures | None = None,
     perspective: bool = True,
 ) -> tuple[Float[Tensor, "B H W C"], Float[Tensor, "B H W"]]:
     r"""Colour by a softmax over depth, and soft coverage (alpha).
@@ -34,10 +36,11 @@ def soft_render(
     Pixel colour = Σ_f w_f a_f + w_b background, w_f ∝ D_f exp(n_f / γ), w_b ∝ exp(ε / γ), n = (far − z)/(far − near)
     (Liu et al., SoftRas, ICCV 2019, eq. 5). D_f is the face's soft coverage; the attributes a_f and the depth z are
     those of the point of the face that is closest to the pixel, perspective-correct. One pass with a running maximum:
-    no γ overflows. Alpha is `soft_silhouette` of the same faces.
+    no γ overflows. Alpha is `soft_silhouette` of the same faces. With textures, a_f is the attribute times the texture
+    there, looked up for every face of every pixel before blending.
 
     Differentiable in `screen_vertices` (x, y by coverage and barycentrics; depth), `attributes`, `gamma`, `background`,
-    and the parameters of the distribution and the T-conorm.
+    the texture images and coordinates, and the parameters of the distribution and the T-conorm.
 
     Args:
         screen_vertices: pixel x, pixel y, depth. A face with a vertex at depth <= 0 contributes nothing.
@@ -51,6 +54,8 @@ def soft_render(
         coverage: of alpha; colour is always blended over faces.
         attribute_faces: (F, 3) rows of `attributes` for the corners of each face; `faces` by default. Equal rows in the
             three corners make a colour a face; rows of their own for every corner allow seams.
+        textures: images that multiply the first channels of the attributes, as many as they have; the others stay as
+            they are. A mipmap's level is chosen at every pixel, as in :func:`renderer.raster.texture`.
         perspective: False for an orthographic camera, where depth and attributes are linear on the screen.
 
     Raises:
@@ -69,10 +74,12 @@ def soft_render(
     gamma = torch.as_tensor(gamma, dtype=dtype, device=device)
     parameters = torch.cat([distribution.parameters(dtype, device), gamma.reshape(1)])
     settings = (*image_size, distribution.name, distribution.squared, support_eps(distribution, dtype))
+    *texture_tensors, layouts = _texture_arguments(textures, screen_vertices, faces, attributes, perspective)
     colour, background_weight = call(
         "depth_softmax",
         *(screen_vertices, faces, attributes, attribute_faces, parameters),
-        *(*settings, eps, near, far, perspective),
+        *texture_tensors,
+        *(*settings, eps, near, far, perspective, layouts),
     )
     if background is not None:
         if background.shape[-1] != attributes.shape[-1]:
@@ -97,3 +104,41 @@ def _check(vertices: Tensor, faces: Tensor, attributes: Tensor, attribute_faces:
             f"{attribute_faces.dtype}, {tuple(attribute_faces.shape)}",
         )
         raise ValueError(f"attribute_faces: expected {expected}, got {came}")
+
+
+def _texture_arguments(
+    given: FaceTextures | None, vertices: Tensor, faces: Tensor, attributes: Tensor, perspective: bool
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, list[int]]:
+    """uv, uv_faces, slopes, texels, face_texture, layouts as `renderer::depth_softmax` takes them."""
+    batch, count = vertices.shape[0], faces.shape[0]
+    if given is None:
+        none = faces.new_empty(0)
+        uv, slopes, texels = (vertices.new_empty(batch, 0, n) for n in (2, 6, 0))
+        return uv, none.view(0, 3), slopes, texels, none, []
+    textures, uv, uv_faces, face_texture = given
+    if uv.ndim != 3 or uv.shape[0] not in (1, batch) or uv.shape[-1] != 2:
+        raise ValueError(f"uv: expected shape ({batch}, U, 2) or (1, U, 2), got {tuple(uv.shape)}")
+    if uv_faces.shape != faces.shape or uv_faces.dtype != torch.int64:
+        came = f"{uv_faces.dtype}, {tuple(uv_faces.shape)}"
+        raise ValueError(f"uv_faces: expected int64 of shape {tuple(faces.shape)}, got {came}")
+    if face_texture is None:
+        face_texture = faces.new_zeros(count)
+    if face_texture.shape != (count,) or face_texture.dtype != torch.int64:
+        came = f"{face_texture.dtype}, {tuple(face_texture.shape)}"
+        raise ValueError(f"face_texture: expected int64 of shape ({count},), got {came}")
+    for name, tensor in (("uv", uv), *((f"textures[{i}]", t.image) for i, t in enumerate(textures))):
+        if (tensor.dtype, tensor.device) != (vertices.dtype, vertices.device):
+            expected, came = f"{vertices.dtype} on {vertices.device}", f"{tensor.dtype} on {tensor.device}"
+            raise TypeError(f"{name}: expected {expected} as screen_vertices, got {came}")
+    texels, layouts = pack_textures(textures, batch)
+    if texels.shape[-1] > attributes.shape[-1]:
+        raise ValueError(
+            f"textures: expected at most {attributes.shape[-1]} channels as attributes, got {texels.shape[-1]}"
+        )
+    uv = uv.expand(batch, -1, -1)
+    if any(t.filter == "mipmap" for t in textures):
+        slopes = texture_slopes(vertices, faces, uv, uv_faces, perspective=perspective)
+    else:
+        slopes = vertices.new_zeros(batch, count, 6)
+    # A view, as for attribute_faces.
+    return uv, uv_faces.view_as(uv_faces), slopes, texels, face_texture, layouts

@@ -48,15 +48,20 @@ def texture(
     """
     _check(image, uv, uv_derivatives, filter, wrap)
     _, height, width, _ = image.shape
-    levels, lod = 1, uv.new_zeros(uv.shape[0], 0, 0)
-    texels = image.flatten(1, 2)
-    if filter == "mipmap":
-        assert uv_derivatives is not None
-        levels = max(height, width).bit_length()
-        texels = torch.cat([texels, *_coarser(image, levels)], 1)
+    texels, levels = texel_pyramid(image, filter)
+    lod = uv.new_zeros(uv.shape[0], 0, 0)
+    if uv_derivatives is not None:
         lod = level_of_detail(uv_derivatives, height, width)
     repeat = wrap == "repeat"
     return call("texture", uv, texels, lod, height, width, levels, filter == "nearest", repeat)[0]
+
+
+def texel_pyramid(image: Float[Tensor, "B h w C"], filter: Filter) -> tuple[Float[Tensor, "B N C"], int]:
+    """The texels of the image, and for "mipmap" of the coarser levels after them; and how many levels there are."""
+    if filter != "mipmap":
+        return image.flatten(1, 2), 1
+    levels = max(image.shape[1], image.shape[2]).bit_length()
+    return torch.cat([image.flatten(1, 2), *_coarser(image, levels)], 1), levels
 
 
 def level_of_detail(uv_derivatives: Float[Tensor, "B H W 2 2"], height: int, width: int) -> Float[Tensor, "B H W"]:
@@ -89,13 +94,18 @@ def _check(image: Tensor, uv: Tensor, uv_derivatives: Tensor | None, filter: str
         raise ValueError(f"image: expected at least one texel, got {tuple(image.shape)}")
     if image.dtype != uv.dtype:
         raise TypeError(f"image: expected {uv.dtype} as uv, got {image.dtype}")
-    if filter not in ("linear", "nearest", "mipmap"):
-        raise ValueError(f"filter: expected 'linear', 'nearest' or 'mipmap', got {filter!r}")
-    if wrap not in ("repeat", "clamp"):
-        raise ValueError(f"wrap: expected 'repeat' or 'clamp', got {wrap!r}")
+    check_filter_and_wrap(filter, wrap)
     if (uv_derivatives is not None) != (filter == "mipmap"):
         came = "none" if uv_derivatives is None else "some"
         expected = "derivatives for filter='mipmap'" if filter == "mipmap" else f"None for filter={filter!r}"
         raise ValueError(f"uv_derivatives: expected {expected}, got {came}")
     if uv_derivatives is not None and uv_derivatives.shape != (*uv.shape, 2):
         raise ValueError(f"uv_derivatives: expected shape {(*uv.shape, 2)}, got {tuple(uv_derivatives.shape)}")
+
+
+def check_filter_and_wrap(filter: str, wrap: str) -> None:
+    """Raise one line unless both are known."""
+    if filter not in ("linear", "nearest", "mipmap"):
+        raise ValueError(f"filter: expected 'linear', 'nearest' or 'mipmap', got {filter!r}")
+    if wrap not in ("repeat", "clamp"):
+        raise ValueError(f"wrap: expected 'repeat' or 'clamp', got {wrap!r}")

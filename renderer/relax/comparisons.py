@@ -249,7 +249,12 @@ def index_weights(
 
 def take(a: Tensor, i: Tensor, *, beta: Scalar, distribution: str | Distribution = "logistic") -> Tensor:
     """Relaxed a[i] of arrays (*batch, n) at positions (*batch,): Σₖ wₖ a[k] with the weights of `index_weights`."""
-    return contract(index_weights(i, a.shape[-1], beta=beta, distribution=distribution), a)
+    return contract(index_weights(_position(i, a), a.shape[-1], beta=beta, distribution=distribution), a)
+
+
+def _position(i: Tensor, a: Tensor) -> Tensor:
+    """Integer positions in the precision of the array."""
+    return i if i.is_floating_point() or not a.is_floating_point() else i.to(a.dtype)
 
 
 def contract(weights: Tensor, a: Tensor) -> Tensor:
@@ -260,7 +265,7 @@ def contract(weights: Tensor, a: Tensor) -> Tensor:
 
 def put(a: Tensor, i: Tensor, v: Number, *, beta: Scalar, distribution: str | Distribution = "logistic") -> Tensor:
     """Relaxed a[i] = v of arrays (*batch, n): a copy with a[k] ← wₖ·v + (1 − wₖ)·a[k]."""
-    weights = index_weights(i, a.shape[-1], beta=beta, distribution=distribution)
+    weights = index_weights(_position(i, a), a.shape[-1], beta=beta, distribution=distribution)
     return where(weights, v.unsqueeze(-1).expand_as(a) if isinstance(v, Tensor) else v, a)
 
 

@@ -240,8 +240,8 @@ class Reciprocal(Symmetric):
 class Optimal(Symmetric):
     """F = z + ½ on [−¼, ¼], tails 1/(16|z|); no variance.
 
-    Among the relaxed comparators of this slope whose outputs never fall when an input grows, the one with the least error:
-    1/16 scale. Source: Petersen et al., "Monotonic Differentiable Sorting Networks", 2022.
+    Among the relaxed comparators of this slope whose outputs never fall when an input grows, the one with the least
+    error: 1/16 scale. Source: Petersen et al., "Monotonic Differentiable Sorting Networks", 2022.
     """
 
     name = "optimal"

@@ -1,31 +1,60 @@
-"""Mesh files: OBJ and OFF as text, PLY, STL and GLB through trimesh. Only the geometry is read and written."""
+"""Mesh files: OBJ and OFF as text, PLY, STL and GLB through trimesh."""
 
 from __future__ import annotations
 
-import itertools
+import io
 import os
 import tempfile
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
+from renderer.scene import obj
+from renderer.scene.colours import as_colour
 from renderer.scene.errors import DataError
+from renderer.scene.glb import with_base_colour, with_numbered_materials
+from renderer.scene.material import Material
 from renderer.scene.mesh import Mesh
+from renderer.scene.textures import encode_texture
+from renderer.scene.trimesh_visuals import appearance_from_trimesh, check_single, to_trimesh_with_appearance
+
+if TYPE_CHECKING:
+    import trimesh
 
 MESH_EXTENSIONS = (".obj", ".ply", ".stl", ".off", ".glb")
 
 
-def load_mesh(path: str | Path, *, dtype: torch.dtype = torch.float32) -> Mesh:
-    """Read the triangles of an OBJ, PLY, STL, OFF or GLB file.
+SEVERAL_TEXTURES = "several materials with textures: Scene.load keeps them apart, appearance=False leaves them out"
 
-    Vertices keep their order and are neither merged nor split, except that STL has no shared vertices: there, corners
-    at exactly the same place become one. Polygons become fans of triangles. Several objects in a file become one mesh.
+
+class Part(NamedTuple):
+    """One mesh of a file, in its own axes, and where it stands in the world (4, 4)."""
+
+    name: str
+    mesh: Mesh
+    transform: Float[Tensor, "4 4"]
+
+
+def load_mesh(path: str | Path, *, appearance: bool = True, dtype: torch.dtype = torch.float32) -> Mesh:
+    """Read an OBJ, PLY, STL, OFF or GLB file as one mesh.
+
+    Vertices keep their order and are neither merged nor split, except that corners at exactly the same place become one
+    in STL, which has no shared vertices, and in textured GLB, which repeats vertices where the texture has a seam.
+    Polygons become fans of triangles. Several objects become one mesh; their colours then become face colours.
     OBJ is read here, since trimesh splits its vertices where the texture has a seam, which tears a closed surface.
 
+    Args:
+        appearance: also read materials (OBJ with MTL, GLB), textures and colours (OBJ, PLY, GLB). An OBJ file whose
+            material library is not there has no material.
+
     Raises:
-        DataError: a missing or unreadable file, no faces, NaN, an index out of range; one line that names the file.
+        DataError: a missing or unreadable file, no faces, NaN, an index out of range, a missing texture, or several
+            textures, which :meth:`renderer.scene.Scene.load` keeps apart; one line that names the file.
 
     Example:
         >>> load_mesh("bunny.obj").is_watertight
@@ -35,33 +64,186 @@ def load_mesh(path: str | Path, *, dtype: torch.dtype = torch.float32) -> Mesh:
     if not path.is_file():
         raise DataError(f"{path}: no such file")
     try:
-        vertices, faces = _read_obj(path) if extension == ".obj" else _read_with_trimesh(path, extension)
-        if extension == ".stl" and len(vertices):
-            vertices, faces = _merge_equal(vertices, faces)
-        return Mesh(torch.tensor(vertices.reshape(-1, 3), dtype=dtype), torch.tensor(faces.reshape(-1, 3)))
+        if not appearance and extension != ".obj":
+            vertices, faces = _read_with_trimesh(path, extension)
+            if extension == ".stl" and len(vertices):
+                vertices, faces = _merge_equal(vertices, faces)
+            return Mesh(torch.tensor(vertices.reshape(-1, 3), dtype=dtype), torch.tensor(faces.reshape(-1, 3)))
+        if extension == ".obj":
+            content = obj.read_obj(path)
+            return _obj_mesh(content, _obj_materials(content, path) if appearance else {}, dtype, appearance)
+        return merge_meshes([placed(part) for part in _parts(path, extension, dtype)])
     except DataError as error:
-        raise DataError(f"{path}: {error}") from None
+        raise DataError(_naming(path, error)) from None
+
+
+def load_parts(path: str | Path, *, dtype: torch.dtype = torch.float32) -> list[Part]:
+    """Read a mesh file as its parts: the objects of a GLB file, one for each material of an OBJ file.
+
+    Raises:
+        DataError: as :func:`load_mesh`.
+    """
+    path = Path(path)
+    extension = _extension(path)
+    if not path.is_file():
+        raise DataError(f"{path}: no such file")
+    try:
+        if extension != ".obj":
+            return _parts(path, extension, dtype)
+        content = obj.read_obj(path)
+        materials = _obj_materials(content, path)
+        if len(np.unique(content.face_material)) <= 1:
+            return [Part(path.stem, _obj_mesh(content, materials, dtype, True), torch.eye(4, dtype=dtype))]
+        parts = []
+        for index in np.unique(content.face_material).tolist():
+            chosen = content.face_material == index
+            used, rows = np.unique(content.faces[chosen], return_inverse=True)
+            group = replace(
+                content,
+                vertices=content.vertices[used],
+                faces=rows.reshape(-1, 3),
+                colours=content.colours[used] if len(content.colours) else content.colours,
+                uv_faces=content.uv_faces[chosen],
+                face_material=content.face_material[chosen],
+            )
+            name = path.stem if index < 0 else content.materials[index]
+            parts.append(Part(name, _obj_mesh(group, materials, dtype, True), torch.eye(4, dtype=dtype)))
+        return parts
+    except DataError as error:
+        raise DataError(_naming(path, error)) from None
+
+
+def placed(part: Part) -> Mesh:
+    """The mesh of a part in world axes; differentiable in the vertices and the transform.
+
+    A transform that mirrors turns the faces round, so that they still look outward.
+    """
+    transform = part.transform.to(part.mesh.vertices)
+    if bool((transform.detach() == torch.eye(4).to(transform)).all()):
+        return part.mesh
+    moved = part.mesh.with_vertices(part.mesh.vertices @ transform[:3, :3].T + transform[:3, 3])
+    if float(torch.linalg.det(transform[:3, :3].detach())) > 0:
+        return moved
+    fields = moved.appearance
+    if moved.uv_faces is not None:
+        fields["uv_faces"] = moved.uv_faces.flip(1)
+    return Mesh(moved.vertices, moved.faces.flip(1), **fields)
+
+
+def merge_meshes(meshes: list[Mesh]) -> Mesh:
+    """One mesh of several, one after the other; where they look different, their colours become face colours.
+
+    Raises:
+        DataError: no mesh, several textures, or face colours that would have to be both.
+    """
+    if not meshes:
+        raise DataError("faces: expected at least one face, got none")
+    if len(meshes) == 1:
+        return meshes[0]
+    if any(mesh.material is not None and mesh.material.texture is not None for mesh in meshes):
+        raise DataError(SEVERAL_TEXTURES)
+    counts = [mesh.num_vertices for mesh in meshes]
+    first = [sum(counts[:i]) for i in range(len(counts))]
+    vertices = torch.cat([mesh.vertices for mesh in meshes], -2)
+    faces = torch.cat([mesh.faces + start for mesh, start in zip(meshes, first, strict=True)])
+    if all(mesh.material is None and mesh.vertex_colours is None and mesh.face_colours is None for mesh in meshes):
+        return Mesh(vertices, faces)
+    by_vertex, by_face = [], []
+    for mesh in meshes:
+        base = vertices.new_ones(3) if mesh.material is None else mesh.material.base_colour.to(vertices)
+        face_colours = vertices.new_ones(mesh.num_faces, 3) if mesh.face_colours is None else mesh.face_colours
+        by_face.append(base * face_colours)
+        by_vertex.append(
+            vertices.new_ones(mesh.num_vertices, 3) if mesh.vertex_colours is None else mesh.vertex_colours
+        )
+    has_vertex_colours = any(mesh.vertex_colours is not None for mesh in meshes)
+    return Mesh(
+        vertices,
+        faces,
+        face_colours=torch.cat(by_face),
+        vertex_colours=torch.cat(by_vertex) if has_vertex_colours else None,
+    )
 
 
 def save_mesh(mesh: Mesh, path: str | Path) -> None:
     """Write OBJ, PLY, STL, OFF or GLB, by extension; an existing file is replaced only once the new one is complete.
 
-    OBJ and OFF keep every digit; PLY, STL and GLB store float32.
+    OBJ and OFF keep every digit of the positions; PLY, STL and GLB store float32. OBJ stores the material in a file
+    NAME.mtl and the texture in NAME.png beside it (8-bit sRGB). GLB stores base colour, texture and colours, and
+    repeats vertices at seams. PLY stores colours, the base colour among them, in 8 bits; STL and OFF store shape only.
+    Normals "flat", and in GLB and PLY the highlight, have no place in files.
 
     Raises:
-        ValueError: the mesh has batch dimensions.
+        ValueError: the mesh or its look has batch dimensions, or colours or a texture that the format cannot hold.
         DataError: an unknown extension.
     """
     path = Path(path)
     extension = _extension(path)
-    triangles = mesh.to_trimesh()
-    if extension in (".obj", ".off"):
-        data = _format_text(mesh, extension).encode()
+    beside: dict[Path, bytes] = {}
+    check_single(mesh)
+    _check_holds(mesh, extension)
+    if extension == ".obj":
+        data = _obj_files(mesh, path, beside).encode()
+    elif extension == ".off":
+        data = _format_off(mesh).encode()
     else:
+        triangles = mesh.to_trimesh()
+        if extension == ".glb":
+            triangles = to_trimesh_with_appearance(mesh, encoding="linear")
+        elif extension == ".ply":
+            triangles = to_trimesh_with_appearance(_with_colours_only(mesh), encoding="srgb")
         exported = triangles.export(file_type=extension[1:])
         assert isinstance(exported, bytes)  # all three are binary formats
         data = exported
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=extension)
+        coloured = mesh.vertex_colours is not None or mesh.face_colours is not None
+        if extension == ".glb" and mesh.material is not None and not coloured:
+            data = with_base_colour(data, mesh.material.base_colour.detach().cpu().tolist())
+    for file, content in beside.items():
+        _replace_file(file, content)
+    _replace_file(path, data)
+
+
+def _check_holds(mesh: Mesh, extension: str) -> None:
+    """Raise ValueError where the format has no place for what the mesh looks like."""
+    refused = {
+        ".obj": ("face_colours",),
+        ".ply": ("texture",),
+        ".stl": ("material", "texture", "vertex_colours", "face_colours"),
+        ".off": ("material", "texture", "vertex_colours", "face_colours"),
+        ".glb": (),
+    }[extension]
+    texture = None if mesh.material is None else mesh.material.texture
+    for name, value in {**mesh.appearance, "texture": texture}.items():
+        if value is not None and name in refused:
+            kind = extension[1:].upper()
+            raise ValueError(
+                f"{name}: expected none, as {kind} files have no place for it; Mesh(vertices, faces) has none"
+            )
+
+
+def _with_colours_only(mesh: Mesh) -> Mesh:
+    """The same mesh with its base colour among its vertex colours."""
+    if mesh.material is None:
+        return mesh.with_appearance(uv=None, uv_faces=None)
+    white = torch.ones_like(mesh.vertices)
+    colours = (white if mesh.vertex_colours is None else mesh.vertex_colours) * mesh.material.base_colour.to(white)
+    return mesh.with_appearance(material=None, uv=None, uv_faces=None, vertex_colours=colours)
+
+
+def _obj_files(mesh: Mesh, path: Path, beside: dict[Path, bytes]) -> str:
+    """The OBJ text; the files that go with it are added to `beside`."""
+    material = mesh.material
+    if material is None:
+        return obj.format_obj(mesh, None)
+    if material.texture is not None:
+        beside[path.with_suffix(".png")] = encode_texture(material.texture)
+    texture = None if material.texture is None else path.with_suffix(".png").name
+    beside[path.with_suffix(".mtl")] = obj.format_materials(material, texture).encode()
+    return obj.format_obj(mesh, path.with_suffix(".mtl").name)
+
+
+def _replace_file(path: Path, data: bytes) -> None:
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=path.suffix)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
@@ -70,6 +252,99 @@ def save_mesh(mesh: Mesh, path: str | Path) -> None:
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def _obj_materials(content: obj.ObjFile, path: Path) -> dict[str, Material]:
+    found: dict[str, Material] = {}
+    for library in content.libraries:
+        for file in obj.library_files(path.parent, library):
+            found.update(obj.read_materials(file))
+    return found
+
+
+def _obj_mesh(content: obj.ObjFile, materials: dict[str, Material], dtype: torch.dtype, appearance: bool) -> Mesh:
+    vertices, faces = torch.tensor(content.vertices, dtype=dtype), torch.tensor(content.faces)
+    if not appearance:
+        return Mesh(vertices, faces)
+    names = [None if i < 0 else content.materials[i] for i in np.unique(content.face_material).tolist()]
+    looks = [None if name is None else materials.get(name) for name in names]
+    textured = [look for look in looks if look is not None and look.texture is not None]
+    if textured and len(looks) > 1:
+        raise DataError(SEVERAL_TEXTURES)
+    has_uv = len(content.uv) > 0 and content.uv_faces.size > 0 and content.uv_faces.min() >= 0
+    if textured and not has_uv:
+        raise DataError("expected texture coordinates at every corner of a textured face, some have none")
+    face_colours = None
+    if len(looks) > 1 and any(look is not None for look in looks):
+        white = torch.ones(3)
+        table = torch.stack([white if look is None else look.base_colour.to(white) for look in looks]).to(dtype)
+        face_colours = table[torch.tensor(np.unique(content.face_material, return_inverse=True)[1].reshape(-1))]
+    uv = torch.tensor(content.uv, dtype=dtype) if has_uv else None
+    return Mesh(
+        vertices,
+        faces,
+        material=looks[0] if len(looks) == 1 else None,
+        uv=uv,
+        uv_faces=torch.tensor(content.uv_faces) if has_uv else None,
+        vertex_colours=torch.tensor(content.colours, dtype=dtype) if len(content.colours) else None,
+        face_colours=face_colours,
+    )
+
+
+def _parts(path: Path, extension: str, dtype: torch.dtype) -> list[Part]:
+    """The objects that trimesh finds in a file, with their colours and textures."""
+    import trimesh
+
+    factors: list[list[float] | None] = []
+    try:
+        data = path.read_bytes()
+        if extension == ".glb":
+            data, factors = with_numbered_materials(data)
+        # fix_texture would split the vertices of a PLY where its texture has a seam.
+        options: dict[str, Any] = {"fix_texture": False} if extension == ".ply" else {}
+        scene = trimesh.load_scene(io.BytesIO(data), file_type=extension[1:], process=False, **options)
+    except Exception as error:  # a broken file can make a parser raise anything
+        raise DataError(f"cannot be read as {extension[1:].upper()} ({_first_line(error)})") from None
+    parts = []
+    for node in scene.graph.nodes_geometry:
+        transform, name = scene.graph[node]
+        geometry = scene.geometry[name]
+        if isinstance(geometry, trimesh.Trimesh):
+            mesh = _with_exact_base_colour(mesh_from_trimesh(geometry, extension, dtype), geometry, factors)
+            parts.append(Part(str(node), mesh, torch.tensor(transform, dtype=dtype)))
+    if not parts:
+        raise DataError("faces: expected at least one face, got none")
+    return parts
+
+
+def _with_exact_base_colour(mesh: Mesh, geometry: trimesh.Trimesh, factors: list[list[float] | None]) -> Mesh:
+    """The mesh with the base colour of the file, of which trimesh keeps 8 bits; the material's name is its row."""
+    name = getattr(getattr(geometry.visual, "material", None), "name", None)
+    if mesh.material is None or not (isinstance(name, str) and name.isdecimal() and int(name) < len(factors)):
+        return mesh
+    factor = factors[int(name)] or [1.0, 1.0, 1.0, 1.0]
+    return mesh.with_appearance(
+        material=replace(mesh.material, base_colour=as_colour(factor[:3], name="baseColorFactor"))
+    )
+
+
+def mesh_from_trimesh(geometry: trimesh.Trimesh, extension: str, dtype: torch.dtype) -> Mesh:
+    """A mesh as trimesh read it from a file of this kind."""
+    vertices = np.asarray(geometry.vertices, dtype=np.float64)
+    faces = np.asarray(geometry.faces, dtype=np.int64).reshape(-1, 3)
+    fields = appearance_from_trimesh(geometry, encoding="linear" if extension == ".glb" else "srgb", dtype=dtype)
+    if extension == ".stl":
+        vertices, faces = _merge_equal(vertices, faces)
+    elif "uv" in fields and extension == ".glb" and "vertex_colours" not in fields:
+        fields["uv_faces"] = torch.tensor(faces)
+        vertices, faces = _merge_equal(vertices, faces)
+    return Mesh(torch.tensor(vertices.reshape(-1, 3), dtype=dtype), torch.tensor(faces), **fields)
+
+
+def _naming(path: Path, error: DataError) -> str:
+    """The error's line with the file in front, unless it names a file of its own beside this one."""
+    text = str(error)
+    return text if text.startswith(str(path.parent) + os.sep) else f"{path}: {text}"
 
 
 def _extension(path: Path) -> str:
@@ -93,63 +368,6 @@ def _read_with_trimesh(path: Path, extension: str) -> tuple[np.ndarray, np.ndarr
     return np.asarray(loaded.vertices, dtype=np.float64), faces
 
 
-def _read_obj(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """The v and f lines of an OBJ file; indices count from 1, negative ones backwards from the line they are in."""
-    positions: list[list[str]] = []
-    faces: list[tuple[int, int, int]] = []
-    lines: list[int] = []
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise DataError(f"cannot be read ({_first_line(error)})") from None
-    for number, tokens in _obj_statements(text):
-        if tokens[0] == "v":
-            if len(tokens) < 4:
-                raise DataError(f"line {number}: expected v x y z, got {' '.join(tokens)}")
-            positions.append(tokens[1:4])
-        elif tokens[0] == "f":
-            corners = [_obj_index(token, len(positions), number) for token in tokens[1:]]
-            if len(corners) < 3:
-                raise DataError(f"line {number}: expected a face of at least 3 corners, got {len(corners)}")
-            for second, third in itertools.pairwise(corners[1:]):
-                faces.append((corners[0], second, third))
-                lines.append(number)
-    try:
-        vertices = np.array(positions, dtype=np.float64).reshape(-1, 3)
-    except ValueError as error:
-        raise DataError(f"expected numbers in v lines ({_first_line(error)})") from None
-    indices = np.array(faces, dtype=np.int64).reshape(-1, 3)
-    outside = ((indices < 0) | (indices >= len(vertices))).any(1)
-    if outside.any():
-        first = int(outside.argmax())
-        worst = next(i for i in faces[first] if not 0 <= i < len(vertices)) + 1
-        raise DataError(f"line {lines[first]}: expected vertex indices from 1 to {len(vertices)}, got {worst}")
-    return vertices, indices
-
-
-def _obj_statements(text: str) -> Iterator[tuple[int, list[str]]]:
-    """Line number and words of each statement; comments are dropped, a backslash at the end joins the next line."""
-    pending: list[str] = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        line = line.partition("#")[0].rstrip()
-        pending += line.removesuffix("\\").split()
-        if not line.endswith("\\"):
-            if pending:
-                yield number, pending
-            pending = []
-
-
-def _obj_index(token: str, count: int, line: int) -> int:
-    """The zero-based vertex index in ``7``, ``7/1``, ``7//3`` or ``7/1/3``."""
-    try:
-        index = int(token.partition("/")[0])
-    except ValueError:
-        raise DataError(f"line {line}: expected a vertex index, got {token}") from None
-    if index == 0 or index < -count:
-        raise DataError(f"line {line}: expected vertex indices from 1 (or from -{count} to -1), got {index}")
-    return index - 1 if index > 0 else count + index
-
-
 def _merge_equal(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Vertices at exactly the same place become one; the first of each keeps its turn."""
     # Adding 0 makes -0 equal to 0 bit by bit.
@@ -160,15 +378,12 @@ def _merge_equal(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, n
     return unique[order], rank[inverse.reshape(-1)][faces]
 
 
-def _format_text(mesh: Mesh, extension: str) -> str:
-    """OBJ or OFF with as many digits as the dtype needs to be read back exactly."""
+def _format_off(mesh: Mesh) -> str:
+    """OFF with as many digits as the dtype needs to be read back exactly."""
     digits = ".17g" if mesh.vertices.dtype == torch.float64 else ".9g"
-    vertices, faces = mesh.vertices.detach().cpu().tolist(), mesh.faces.cpu().tolist()
-    obj = extension == ".obj"
-    prefix, corner, offset = ("v ", "f ", 1) if obj else ("", "3 ", 0)
-    lines = [] if obj else ["OFF", f"{len(vertices)} {len(faces)} 0"]
-    lines += [f"{prefix}{x:{digits}} {y:{digits}} {z:{digits}}" for x, y, z in vertices]
-    lines += [f"{corner}{a + offset} {b + offset} {c + offset}" for a, b, c in faces]
+    lines = ["OFF", f"{mesh.num_vertices} {mesh.num_faces} 0"]
+    lines += [f"{x:{digits}} {y:{digits}} {z:{digits}}" for x, y, z in mesh.vertices.detach().cpu().tolist()]
+    lines += [f"3 {a} {b} {c}" for a, b, c in mesh.faces.cpu().tolist()]
     return "\n".join(lines) + "\n"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from renderer.scene.appearance import APPEARANCE, checked_appearance, detached_appearance, moved_appearance
 from renderer.scene.errors import DataError
+from renderer.scene.material import Material
 from renderer.scene.topology import Topology
 
 if TYPE_CHECKING:
@@ -26,9 +28,15 @@ class Mesh:
     Args:
         vertices: (*batch, V, 3) float positions in world units; batch entries share the faces.
         faces: (F, 3) integer vertex indices, kept as int64 on the device of ``vertices``.
+        material: how it looks; a white, matt, smooth surface where there is none.
+        uv: (U, 2) or (B, U, 2) texture coordinates, (0, 0) the bottom left corner of the texture, (1, 1) the top right.
+        uv_faces: (F, 3) rows of ``uv`` at the corners of the faces, so that a texture can have seams where the surface
+            has none; ``faces`` where left out.
+        vertex_colours: (V, 3) or (B, V, 3) linear RGB, interpolated; multiplies the material's colour, as do
+        face_colours: (F, 3) or (B, F, 3) linear RGB.
 
     Raises:
-        DataError: a wrong shape or dtype, no faces, a non-finite vertex, an index out of range.
+        DataError: a wrong shape or dtype, no faces, a non-finite vertex, an index out of range, a texture without uv.
 
     Positions, normals, areas and volume are differentiable in ``vertices``.
 
@@ -39,6 +47,11 @@ class Mesh:
 
     vertices: Float[Tensor, "*batch V 3"]
     faces: Int[Tensor, "F 3"]
+    material: Material | None = field(default=None, kw_only=True)
+    uv: Float[Tensor, "*batch U 2"] | None = field(default=None, kw_only=True)
+    uv_faces: Int[Tensor, "F 3"] | None = field(default=None, kw_only=True)
+    vertex_colours: Float[Tensor, "*batch V 3"] | None = field(default=None, kw_only=True)
+    face_colours: Float[Tensor, "*batch F 3"] | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         vertices, faces = self.vertices, self.faces
@@ -61,8 +74,26 @@ class Mesh:
         if low < 0 or high >= count:
             raise DataError(f"faces: expected indices from 0 to {count - 1}, got {low if low < 0 else high}")
         object.__setattr__(self, "faces", faces.to(device=vertices.device, dtype=torch.int64))
+        self.__dict__.update(checked_appearance(self.faces, count, **self.appearance))
+
+    @property
+    def appearance(self) -> dict[str, Any]:
+        """The fields that say how the mesh looks, by name: ``Mesh(vertices, faces, **mesh.appearance)``."""
+        return {name: getattr(self, name) for name in APPEARANCE}
 
     # -- copies ------------------------------------------------------------------------------------------------------
+
+    def with_appearance(self, **changes: Any) -> Mesh:
+        """The same shape with another look: any of material, uv, uv_faces, vertex_colours, face_colours.
+
+        Example:
+            >>> red = mesh.with_appearance(material=Material((1.0, 0.1, 0.1)))
+        """
+        unknown = sorted(set(changes) - set(APPEARANCE))
+        if unknown:
+            raise TypeError(f"{unknown[0]}: expected one of {', '.join(APPEARANCE)}")
+        fields = checked_appearance(self.faces, self.num_vertices, **{**self.appearance, **changes})
+        return self._unchecked(self.vertices, self.topology, fields)
 
     def with_vertices(self, vertices: Float[Tensor, "*batch V 3"]) -> Mesh:
         """The same faces over other positions; edges and neighbours already computed are shared.
@@ -74,7 +105,7 @@ class Mesh:
             raise DataError(f"vertices: expected {self.num_vertices} vertices, got {vertices.shape[-2]}")
         if vertices.device != self.faces.device:
             raise DataError(f"vertices: expected device {self.faces.device}, got {vertices.device}")
-        return self._unchecked(vertices, self.topology)
+        return self._unchecked(vertices, self.topology, self.appearance)
 
     def to(self, *args: Any, **kwargs: Any) -> Mesh:
         """A copy with vertices moved as by ``Tensor.to`` (dtype, device) and faces on the same device."""
@@ -83,16 +114,16 @@ class Mesh:
             raise DataError(f"dtype: expected a floating point dtype, got {vertices.dtype}")
         faces = self.faces.to(vertices.device)
         topology = self.topology if faces is self.faces else Topology(faces, self.num_vertices)
-        return self._unchecked(vertices, topology)
+        return self._unchecked(vertices, topology, moved_appearance(self.appearance, *args, **kwargs))
 
     def detach(self) -> Mesh:
         """The same mesh cut off from the autograd graph."""
-        return self._unchecked(self.vertices.detach(), self.topology)
+        return self._unchecked(self.vertices.detach(), self.topology, detached_appearance(self.appearance))
 
     @staticmethod
-    def _unchecked(vertices: Tensor, topology: Topology) -> Mesh:
+    def _unchecked(vertices: Tensor, topology: Topology, appearance: dict[str, Any]) -> Mesh:
         mesh = object.__new__(Mesh)
-        mesh.__dict__.update(vertices=vertices, faces=topology.faces, topology=topology)
+        mesh.__dict__.update(vertices=vertices, faces=topology.faces, topology=topology, **appearance)
         return mesh
 
     # -- connectivity ------------------------------------------------------------------------------------------------
@@ -194,14 +225,20 @@ class Mesh:
         a, b, c = (self.vertices - about)[..., self.faces, :].unbind(-2)
         return (a * torch.linalg.cross(b, c)).sum((-2, -1)) / 6
 
+    def _repr_html_(self) -> str | None:
+        """What a notebook displays: a view that turns with the mouse; of a batch nothing but its repr."""
+        from renderer.viz import MeshView  # as in Scene.render, an arrow to the right: a mesh knows how to be shown
+
+        return MeshView(self)._repr_html_() if self.vertices.ndim == 2 else None
+
     # -- files -------------------------------------------------------------------------------------------------------
 
     @classmethod
-    def load(cls, path: str | Path, *, dtype: torch.dtype = torch.float32) -> Mesh:
+    def load(cls, path: str | Path, *, appearance: bool = True, dtype: torch.dtype = torch.float32) -> Mesh:
         """Read OBJ, PLY, STL, OFF or GLB; see :func:`renderer.scene.files.load_mesh`."""
         from renderer.scene.files import load_mesh
 
-        return load_mesh(path, dtype=dtype)
+        return load_mesh(path, appearance=appearance, dtype=dtype)
 
     def save(self, path: str | Path) -> None:
         """Write OBJ, PLY, STL, OFF or GLB, by extension; see :func:`renderer.scene.files.save_mesh`."""

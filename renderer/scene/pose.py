@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -70,6 +71,26 @@ def orbiting(
     rotation = torch.stack([right, -torch.linalg.cross(out, right), -out], dim=-2)
     eye = target + distance.unsqueeze(-1) * out
     return rigid(rotation, -(rotation @ eye.unsqueeze(-1)).squeeze(-1))
+
+
+def upright_axes(up: Sequence[float]) -> Float[np.ndarray, "3 3"]:
+    """Right, up and backward (towards the eye) of a camera that looks at the front: along −z for up = y.
+
+    Raises: ValueError unless up is a finite direction.
+
+        >>> upright_axes((0.0, 0.0, 2.0)).tolist()
+        [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]]
+    """
+    direction = np.asarray(up, dtype=np.float64)
+    length = np.linalg.norm(direction)
+    if direction.shape != (3,) or not (np.isfinite(length) and length > 0):
+        raise ValueError(f"up: expected a direction of three numbers, not all zero, got {up}")
+    upward = direction / length
+    # With z up the front is −y, as in Blender; otherwise it is as near to z as can be.
+    side = np.array([0.0, 0.0, 1.0] if abs(upward[2]) < 0.9 else [0.0, -1.0, 0.0])
+    right = np.cross(upward, side)
+    right /= np.linalg.norm(right)
+    return np.stack([right, upward, np.cross(right, upward)]) + 0.0  # no negative zeros
 
 
 def rigid(rotation: Float[Tensor, "*batch 3 3"], translation: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 4 4"]:

@@ -27,8 +27,8 @@ def odd_even(n: int) -> Iterator[Pairs]:
 def bitonic(n: int) -> Iterator[Pairs]:
     """Bitonic sort with all blocks ascending: the first layer of a merge compares mirror images within a block.
 
-    Wires from n on would hold +inf all the time, so leaving them out changes nothing. In the usual form, with descending
-    blocks, it does: that one fails for 22, 38, 42, ... wires.
+    Wires from n on would hold +inf all the time, so leaving them out changes nothing. In the usual form, with
+    descending blocks, it does: that one fails for 22, 38, 42, ... wires.
     """
     half = 1
     while half < n:
@@ -49,7 +49,11 @@ def odd_even_merge(n: int) -> Iterator[Pairs]:
         while distance:
             first = distance % run
             starts = (start for block in range(first, n, 2 * distance) for start in range(block, block + distance))
-            yield [(lo, lo + distance) for lo in starts if lo + distance < n and lo // (2 * run) == (lo + distance) // (2 * run)]
+            yield [
+                (lo, lo + distance)
+                for lo in starts
+                if lo + distance < n and lo // (2 * run) == (lo + distance) // (2 * run)
+            ]
             distance //= 2
         run *= 2
 

@@ -24,8 +24,8 @@ def apply_permutation(
 ) -> Tensor:
     """The payload in the ascending order of its keys x along `dim`: output j is Σᵢ P[i, j] payload[i], without P.
 
-    payload: x's shape, or that and a last dimension d of features; x's type. `dim` is a dimension of x. Differentiable in
-    both. Other arguments, errors and sources: see `soft_sort`.
+    payload: x's shape, or that and a last dimension d of features; x's type. `dim` is a dimension of x. Differentiable
+    in both. Other arguments, errors and sources: see `soft_sort`.
 
     >>> apply_permutation(torch.tensor([3.0, 1.0, 2.0]), torch.tensor([30.0, 10.0, 20.0]), beta=100.0)
     tensor([10.0642, 20.0000, 29.9358])

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from renderer.relax import DISTRIBUTIONS, Distribution, distribution
 from renderer.relax.elementary import magnitude
+from renderer.relax.parameters import as_number
 from renderer.relax.symmetric import Symmetric
 
 # The reciprocal of the sorting papers is ½(v/(2 + |v|) + 1), the core's at z = v/2.
@@ -68,7 +69,9 @@ def relaxation(
     """
     for name, value in (("beta", beta), ("slope", slope)):
         if value is not None and not (_is_number(value) and 0 < value < math.inf):
-            raise ValueError(f"{name}: expected a finite number > 0, got {value!r} (to learn it, scale the values instead)")
+            raise ValueError(
+                f"{name}: expected a finite number > 0, got {value!r} (to learn it, scale the values instead)"
+            )
     if beta is not None and slope is not None:
         raise ValueError(f"beta, slope: expected one of them, got {beta} and {slope}")
     if isinstance(distribution, Distribution):
@@ -82,7 +85,9 @@ def relaxation(
     unit = UNITS.get(name, 1.0)
     if slope is None:
         return Relaxation(name, unit * (DEFAULT_BETA if beta is None else beta))
-    steepness = 0.0 if name == LOGISTIC_PHI else _standard(name, 0.0, 0.0).pdf(torch.zeros((), dtype=torch.float64)).item()
+    steepness = (
+        0.0 if name == LOGISTIC_PHI else _standard(name, 0.0, 0.0).pdf(torch.zeros((), dtype=torch.float64)).item()
+    )
     if steepness == 0:
         raise ValueError(f"slope: {name} has no slope at 0: give beta")
     return Relaxation(name, slope / steepness)
@@ -95,9 +100,11 @@ def _of_distribution(d: Distribution, beta: float | None, slope: float | None) -
         raise ValueError("distribution: expected squared=False")
     for name, value in (("scale", d.scale), ("shape", d.shape), ("shift", d.shift)):
         if isinstance(value, Tensor):
-            raise ValueError(f"{name}: expected a number in a sorting network, got a tensor (to learn it, scale the values)")
-    assert not isinstance(d.scale, Tensor) and not isinstance(d.shape, Tensor) and not isinstance(d.shift, Tensor)
-    return Relaxation(d.name, 1 / d.scale, 0.0 if d.shape is None else d.shape, d.shift)
+            raise ValueError(
+                f"{name}: expected a number in a sorting network, got a tensor (to learn it, scale the values)"
+            )
+    scale, shift = as_number(d.scale), as_number(d.shift)
+    return Relaxation(d.name, 1 / scale, 0.0 if d.shape is None else as_number(d.shape), shift)
 
 
 def _is_number(value: object) -> bool:

@@ -37,9 +37,11 @@ class Rows:
 
 
 def rows_of(x: Tensor, dim: int) -> Rows:
-    """Raises TypeError for values that are not floating-point, ValueError for a dimension that x lacks or that is empty."""
+    """Raises TypeError for values that are not floating-point, ValueError for a dimension that x lacks or is empty."""
     if not isinstance(x, Tensor) or not x.is_floating_point():
-        raise TypeError(f"x: expected a floating-point tensor, got {x.dtype if isinstance(x, Tensor) else type(x).__name__}")
+        raise TypeError(
+            f"x: expected a floating-point tensor, got {x.dtype if isinstance(x, Tensor) else type(x).__name__}"
+        )
     if x.ndim == 0 or not -x.ndim <= dim < x.ndim:
         raise ValueError(f"dim: expected one of the {x.ndim} dimensions of x, got {dim}")
     from_end = dim if dim < 0 else dim - x.ndim

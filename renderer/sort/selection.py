@@ -1,9 +1,9 @@
 """Selection network: the k largest values in order, all others wherever they fall.
 
 First every wire is split into winners and losers, as often as there are bits in n (Petersen et al., "Differentiable
-Top-k Classification Learning", 2022): a wire that lost m times has 2^m − 1 others above it, so that few stay in the race
-for the k largest. After that, those two wires are compared whose order says most. All along it is known which wires hold
-at most as much as which others; a wire with k others above it has left the race, and the network ends when the k largest
+Top-k Classification Learning", 2022): a wire that lost m times has 2^m − 1 others above it, so few stay in the race for
+the k largest. After that, those two wires are compared whose order says most. All along it is known which wires hold at
+most as much as which others; a wire with k others above it has left the race, and the network ends when the k largest
 stand in a row.
 """
 

@@ -121,7 +121,9 @@ def sorter(
             check_network(network, n, k)
         return NetworkSorter(network, k or 0, relaxation(distribution, beta=beta, slope=slope), straight_through)
     if distribution != DEFAULT_DISTRIBUTION:
-        raise ValueError(f"distribution: expected none beside {type(soft).__name__}, whose softmax relaxes, got {distribution!r}")
+        raise ValueError(
+            f"distribution: expected none beside {type(soft).__name__}, whose softmax relaxes, got {distribution!r}"
+        )
     if slope is not None:
         raise ValueError(f"slope: expected None beside {type(soft).__name__}: give beta = 1/temperature, got {slope}")
     checked = relaxation(DEFAULT_DISTRIBUTION, beta=DEFAULT_BETA if beta is None else beta)

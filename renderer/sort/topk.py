@@ -37,8 +37,8 @@ def soft_topk(
 ) -> TopK:
     """The k largest values of x along `dim`, the largest first as torch.topk has them, without the n × n matrix.
 
-    network: "splitter_selection", which orders only the k largest, or one of `soft_sort`'s. The attribution is that of k
-    unit columns which go back through the transposed network. Other arguments: see `soft_sort`.
+    network: "splitter_selection", which orders only the k largest, or one of `soft_sort`'s. The attribution is that of
+    k unit columns which go back through the transposed network. Other arguments: see `soft_sort`.
 
     Raises ValueError or TypeError, naming the argument; k is 1 … n. Source: Petersen et al., arXiv 2206.07290.
 

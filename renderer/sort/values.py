@@ -23,14 +23,14 @@ def soft_sort(
 ) -> Float[Tensor, "*shape"]:
     """The values of x in ascending order along `dim`, by comparators that exchange a share of their two values.
 
-    A comparator with d = hi − lo keeps the share F(βd): lo′ = lo + (1 − F)d, hi′ = hi − (1 − F)d. Differentiable in x, any
-    number of times; memory O(n). Computed in float32 for half precision, else in the type of x.
+    A comparator with d = hi − lo keeps the share F(βd): lo′ = lo + (1 − F)d, hi′ = hi − (1 − F)d. Differentiable in x,
+    any number of times; memory O(n). Computed in float32 for half precision, else in the type of x.
 
     network: "bitonic", "odd_even_merge" or "odd_even"; "softsort", "neuralsort" or a `SoftSort(power=...)`, where β is
     1/temperature. distribution: F, one of `RELAXATIONS`, or a `Distribution` of the core with its own scale; cauchy,
-    reciprocal and optimal never let an output fall when an input grows. beta: multiplies d, as in the papers; slope: βF′(0)
-    instead, equal steepness for every F; neither: β = 10. To learn β, sort βx and divide. straight_through: the values
-    are those of hard comparators, the gradients stay soft (Kim et al., arXiv 2310.07174).
+    reciprocal and optimal never let an output fall when an input grows. beta: multiplies d, as in the papers; slope:
+    βF′(0) instead, equal steepness for every F; neither: β = 10. To learn β, sort βx and divide. straight_through: the
+    values are those of hard comparators, the gradients stay soft (Kim et al., arXiv 2310.07174).
 
     Raises ValueError or TypeError, naming the argument. Sources: Petersen et al., arXiv 2105.04019, 2203.09630.
 

@@ -11,10 +11,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from renderer.raster.pipeline import SoftRenderer
 from renderer.scene.camera import Camera
 from renderer.scene.mesh import Mesh
 from renderer.scene.remesh import remesh
+from renderer.shading.soft_renderer import SoftRenderer
 from renderer.tasks.bending import Bending
 from renderer.tasks.visual_hull import pixel_size
 from renderer.train.adam_uniform import AdamUniform

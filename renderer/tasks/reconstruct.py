@@ -17,7 +17,7 @@ from renderer.scene.mesh import Mesh
 from renderer.scene.views import has_test, load_views
 from renderer.tasks.optimise import SPHERE_STAGES, STAGES, Fit, fit_views, optimise, with_effort
 from renderer.tasks.results import OUTPUTS, write_results
-from renderer.tasks.run import Run
+from renderer.tasks.run import Run, given_by
 from renderer.tasks.scores import scores
 from renderer.tasks.settings import Settings
 from renderer.tasks.visual_hull import carve, level_surface, simplest_surface, surrounding_sphere
@@ -62,7 +62,7 @@ def reconstruct(
     masks, camera = fit_views(train.masks, train.camera, settings.max_image_size)
     stages = with_effort(STAGES if settings.start == "hull" else SPHERE_STAGES, settings.effort)
 
-    with run.opened(train, dataclasses.asdict(settings)) as state:
+    with run.opened(given_by(train), dataclasses.asdict(settings)) as state:
         if not state:
             with run.timed("hull"):
                 hull, start = begin(data, masks, camera, settings)

@@ -9,13 +9,12 @@ from typing import Any
 
 from torch import Tensor
 
-from renderer.raster.pipeline import SoftRenderer
 from renderer.scene.mesh import Mesh
 from renderer.scene.views import Views
+from renderer.shading.soft_renderer import SoftRenderer
 from renderer.tasks.optimise import SCALE
 from renderer.tasks.run import versions
-from renderer.viz.report import write_report
-from renderer.viz.turntable import turntable
+from renderer.viz import turntable, write_report
 
 OUTPUTS = ("metrics.json", "mesh.glb", "mesh.ply", "report.html", "turntable.mp4", "turntable.gif")
 HEADLINES = ("train_iou", "test_iou", "faces", "genus")  # set large in the report
@@ -54,9 +53,14 @@ def write_results(
         settings={**metrics["settings"], "versions": versions()},
         up=up,
     )
+    complete_metrics(folder / "metrics.json", metrics, seconds)
+
+
+def complete_metrics(path: Path, metrics: dict[str, Any], seconds: Callable[[], dict[str, float]]) -> None:
+    """Add versions and times to the metrics, and write them."""
     metrics.update(versions=versions(), seconds=seconds())
     metrics["seconds"]["total"] = sum(metrics["seconds"].values())
-    (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
 
 
 def without_views(scores: dict[str, Any]) -> dict[str, Any]:

@@ -9,11 +9,14 @@ import platform
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+import torch
+from torch import Tensor
 
 from renderer.scene.errors import DataError
 from renderer.scene.views import Views
@@ -56,12 +59,13 @@ class Run:
                 raise DataError(f"{folder}: already holds {name}: give --overwrite to replace it, or another folder")
 
     @contextmanager
-    def opened(self, views: Views, settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    def opened(self, given: Sequence[Tensor], settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Give the saved state, empty for a new run; signals wait for `checkpoint`; on success, remove the checkpoint.
 
-        Raises DataError if the checkpoint was made from other views, settings or versions.
+        given: the data that the result depends on. Raises DataError if the checkpoint was made from other data,
+        settings or versions.
         """
-        self._fingerprint = fingerprint(views, settings)
+        self._fingerprint = fingerprint(given, settings)
         state: dict[str, Any] = {}
         if self.resume and self._saved.exists():
             saved = load_checkpoint(self._saved)
@@ -127,15 +131,22 @@ class Run:
             raise DataError(f"{self.folder}: cannot be made ({error.strerror})") from error
 
 
-def fingerprint(views: Views, settings: dict[str, Any]) -> str:
-    """Tells apart whatever changes the result: masks, cameras, settings, versions."""
+def fingerprint(given: Sequence[Tensor], settings: dict[str, Any]) -> str:
+    """Tells apart whatever changes the result: data, settings, versions."""
     digest = hashlib.sha256()
-    for tensor in (views.masks, views.camera.world_to_camera, views.camera.K):
+    for tensor in given:
         digest.update(repr(tuple(tensor.shape)).encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    rest = [settings, versions(), views.camera.projection, views.camera.near]
-    digest.update(json.dumps(rest, sort_keys=True).encode())
+    digest.update(json.dumps([settings, versions()], sort_keys=True).encode())
     return digest.hexdigest()
+
+
+def given_by(views: Views) -> list[Tensor]:
+    """What a result depends on of some views: masks, pictures where they were loaded, cameras."""
+    camera = views.camera
+    rest = torch.tensor([camera.near, float(camera.projection == "perspective")])
+    colours = [] if views.images is None else [views.images]
+    return [views.masks, *colours, camera.world_to_camera, camera.K, rest]
 
 
 def versions() -> dict[str, str]:

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 class Experiment(Protocol):
     """A model, its data and its loss; usually a frozen dataclass of settings, which the command line then offers.
 
+    Derive from it to have the constant `schedule`.
+
     Before each of these calls the global generators of Python, NumPy and torch are seeded, so that an experiment may
     draw from them, and an interrupted run goes on as if it had not been.
     """
@@ -24,6 +26,10 @@ class Experiment(Protocol):
     def optimiser(self, model: nn.Module) -> torch.optim.Optimizer:
         """Over the parameters of `model`."""
         ...
+
+    def schedule(self, step: int) -> float:
+        """What the optimiser's step sizes are multiplied with in a step; 1 unless it is overridden."""
+        return 1.0
 
     def batch(self, step: int, rank: int, world: int) -> Any:
         """This process's part of the batch of a step: a function of (seed, step, rank), and of nothing else.

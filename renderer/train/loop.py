@@ -84,6 +84,7 @@ def fit(
         seed_all(seed)
         model = experiment.model().to(here.device)
         optimiser = experiment.optimiser(model)
+        rates = [group["lr"] for group in optimiser.param_groups]
         if saved:
             model.load_state_dict(saved["model"])
             optimiser.load_state_dict(saved["optimiser"])
@@ -94,6 +95,8 @@ def fit(
 
         with deferred_signals() as signalled, _bar(steps, start, progress and here.first) as bar:
             for step in range(start + 1, steps + 1):
+                for group, rate in zip(optimiser.param_groups, rates, strict=True):
+                    group["lr"] = rate * experiment.schedule(step)
                 averages.add(_step(experiment, called, optimiser, here, seed, step), here.device)
                 bar.update()
                 if log is None and here.first:  # only now, so that bad data leaves nothing behind

@@ -11,6 +11,8 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from renderer.scene.colours import as_colour, srgb_from_linear
+
 Encoding = Literal["srgb", "linear"]
 
 # Rounding in a float32 renderer leaves [0, 1] by less than this; more means that the values are no image.
@@ -38,7 +40,7 @@ def to_uint8(image: Float[Tensor, "*shape"], *, encoding: Encoding = "srgb") -> 
             raise ValueError(f"image: expected values in [0, 1], got {low:.4g} to {high:.4g}")
     image = image.clamp(0, 1)
     if encoding == "srgb":
-        image = torch.where(image <= 0.0031308, 12.92 * image, 1.055 * image.clamp(min=0.0031308) ** (1 / 2.4) - 0.055)
+        image = srgb_from_linear(image)
     return (image * 255).round().to(torch.uint8).cpu().numpy()
 
 
@@ -48,8 +50,8 @@ def from_srgb(hexadecimal: str) -> Float[Tensor, "3"]:
     >>> from_srgb("#ffffff").tolist()
     [1.0, 1.0, 1.0]
     """
-    encoded = torch.tensor([int(hexadecimal[i : i + 2], 16) for i in (1, 3, 5)], dtype=torch.float32) / 255
-    return torch.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
+    colour: Tensor = as_colour(hexadecimal, name="hexadecimal")
+    return colour
 
 
 def save_image(

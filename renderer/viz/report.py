@@ -13,18 +13,23 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from renderer.losses.image import psnr
 from renderer.losses.silhouette import hard_iou
 from renderer.scene.mesh import Mesh
-from renderer.viz.grid import BOTH, ONLY_PREDICTED, ONLY_TARGET, overlay
-from renderer.viz.image import encode_image
+from renderer.viz.difference import BOTH, ONLY_PREDICTED, ONLY_TARGET, overlay
+from renderer.viz.image import Encoding, encode_image
 from renderer.viz.plot import number, plot
 from renderer.viz.templating import render
 from renderer.viz.viewer import Vector, mesh_data
 
 View = tuple[str, Float[Tensor, "H W"], Float[Tensor, "H W"]]
+Picture = tuple[str, Float[Tensor, "H W 3"], Float[Tensor, "H W 3"]]
 
 # Overlays wider or higher than this are reduced by a whole factor, so that a report of many views stays small.
 LARGEST_OVERLAY = 512
+
+# Differences of pictures are shown this many times as large.
+MAGNIFIED = 4
 
 # Lists up to this long are written out in tables, longer ones as their range.
 LONGEST_LIST = 6
@@ -36,6 +41,7 @@ def write_report(
     title: str,
     mesh: Mesh,
     views: Sequence[View] = (),
+    pictures: Sequence[Picture] = (),
     curves: Mapping[str, tuple[Sequence[float], Sequence[float]]] | None = None,
     metrics: Mapping[str, Any] | None = None,
     settings: Mapping[str, Any] | None = None,
@@ -46,6 +52,8 @@ def write_report(
     Args:
         views: (name, predicted, target), masks (H, W) in [0, 1]; each is shown with its IoU at threshold ½. Names
             such as "train/r_3" are gathered under the part before the slash.
+        pictures: (name, predicted, target), sRGB (H, W, 3) in [0, 1]; each is shown beside its target and their
+            difference, with its PSNR.
         curves: name → (x, y), one small plot each.
         metrics: name → value. Numbers at the top level are set large; a mapping of values becomes a table, and a
             mapping of mappings with the same keys a table with one column each (for instance hull and result).
@@ -58,6 +66,7 @@ def write_report(
     """
     metrics, settings = metrics or {}, settings or {}
     cards = [_card(*view) for view in views]
+    colour_cards = [_picture_card(*picture) for picture in pictures]
     page = render(
         "report.html",
         title=title,
@@ -66,7 +75,9 @@ def write_report(
         tables=tables({key: value for key, value in metrics.items() if not _is_number(value)}),
         plots=[plot(name, *curve) for name, curve in (curves or {}).items()],
         groups=_groups(cards),
-        reduced=any(card.reduced for card in cards),
+        picture_groups=_groups(colour_cards),
+        magnified=MAGNIFIED,
+        reduced=any(card.reduced for card in (*cards, *colour_cards)),
         largest=LARGEST_OVERLAY,
         legend=[
             (BOTH, "covered in both"),
@@ -140,7 +151,7 @@ def format_value(value: Any) -> str:
 class _Card:
     group: str
     name: str
-    iou: float
+    score: float
     source: str
     width: int
     reduced: bool
@@ -153,14 +164,29 @@ def _card(name: str, predicted: Tensor, target: Tensor) -> _Card:
             f"got {tuple(predicted.shape)} and {tuple(target.shape)}"
         )
     picture = overlay(predicted.float(), target.float())
+    return _card_of(name, picture, float(hard_iou(predicted, target)), "srgb")
+
+
+def _picture_card(name: str, predicted: Tensor, target: Tensor) -> _Card:
+    if predicted.ndim != 3 or predicted.shape[-1] != 3 or predicted.shape != target.shape:
+        raise ValueError(
+            f"pictures[{name!r}]: expected two pictures (H, W, 3) of one size, "
+            f"got {tuple(predicted.shape)} and {tuple(target.shape)}"
+        )
+    # Signed: what is too bright is above the middle grey.
+    difference = (0.5 + MAGNIFIED / 2 * (predicted - target)).clamp(0, 1)
+    row = torch.cat([target, predicted, difference], 1)
+    return _card_of(name, row, float(psnr(predicted[None], target[None])), "linear")
+
+
+def _card_of(name: str, picture: Tensor, score: float, encoding: Encoding) -> _Card:
     factor = math.ceil(max(picture.shape[:2]) / LARGEST_OVERLAY)
     if factor > 1:
         planes = picture.movedim(-1, 0)
         picture = torch.nn.functional.avg_pool2d(planes, factor, ceil_mode=True).movedim(0, -1)
     group, slash, rest = name.partition("/")
-    source = "data:image/png;base64," + base64.b64encode(encode_image(picture)).decode("ascii")
-    iou = float(hard_iou(predicted, target))
-    return _Card(group if slash else "", rest if slash else name, iou, source, picture.shape[1], factor > 1)
+    source = "data:image/png;base64," + base64.b64encode(encode_image(picture, encoding=encoding)).decode("ascii")
+    return _Card(group if slash else "", rest if slash else name, score, source, picture.shape[1], factor > 1)
 
 
 def _groups(cards: list[_Card]) -> list[dict[str, Any]]:
@@ -171,8 +197,8 @@ def _groups(cards: list[_Card]) -> list[dict[str, Any]]:
         {
             "heading": label(name),
             "cards": members,
-            "mean": sum(card.iou for card in members) / len(members),
-            "worst": min(members, key=lambda card: card.iou),
+            "mean": sum(card.score for card in members) / len(members),
+            "worst": min(members, key=lambda card: card.score),
         }
         for name, members in groups.items()
     ]

@@ -1,15 +1,17 @@
-"""A mesh in the browser: one HTML file that needs no network."""
+"""A mesh in the browser: a page that needs no network, as a file or within a notebook."""
 
 from __future__ import annotations
 
 import base64
+import html
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
 from renderer.scene.mesh import Mesh
+from renderer.scene.pose import upright_axes
 from renderer.viz.shading import split_creases
 from renderer.viz.templating import render
 
@@ -27,24 +29,42 @@ def write_viewer(path: str | Path, mesh: Mesh, *, title: str = "Mesh", up: Vecto
     Path(path).write_text(render("viewer_page.html", title=title, data=mesh_data(mesh, up=up)), encoding="utf-8")
 
 
-def upright_axes(up: Vector) -> Float[np.ndarray, "3 3"]:
-    """Right, up and backward (towards the eye) of a camera that looks at the front: along −z for up = y.
+@dataclass(frozen=True, eq=False, repr=False)
+class MeshView:
+    """A 3-D view of one mesh that turns with the mouse; the last expression of a notebook's cell, it is displayed.
 
-    Raises: ValueError unless up is a finite direction.
+    Args:
+        mesh: without batch dimensions.
+        up: the world direction that points upwards on the screen.
+        height: of the view, in pixels of the page.
 
-        >>> upright_axes((0.0, 0.0, 2.0)).tolist()
-        [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]]
+    Raises: ValueError for a batched mesh, up of zero, or a height that is not positive.
+
+    >>> from renderer.scene import cube
+    >>> MeshView(cube())
+    View of 12 faces
     """
-    direction = np.asarray(up, dtype=np.float64)
-    length = np.linalg.norm(direction)
-    if direction.shape != (3,) or not (np.isfinite(length) and length > 0):
-        raise ValueError(f"up: expected a direction of three numbers, not all zero, got {up}")
-    upward = direction / length
-    # With z up the front is −y, as in Blender; otherwise it is as near to z as can be.
-    side = np.array([0.0, 0.0, 1.0] if abs(upward[2]) < 0.9 else [0.0, -1.0, 0.0])
-    right = np.cross(upward, side)
-    right /= np.linalg.norm(right)
-    return np.stack([right, upward, np.cross(right, upward)]) + 0.0  # no negative zeros
+
+    mesh: Mesh
+    up: Vector = (0.0, 1.0, 0.0)
+    height: int = 420
+
+    def __post_init__(self) -> None:
+        if self.mesh.vertices.ndim != 2:
+            came = tuple(self.mesh.vertices.shape)
+            raise ValueError(f"mesh: expected one mesh with vertices (V, 3), got {came}")
+        if not self.height > 0:
+            raise ValueError(f"height: expected a positive number of pixels, got {self.height}")
+        upright_axes(self.up)
+
+    def __repr__(self) -> str:
+        return f"View of {self.mesh.num_faces} faces"
+
+    def _repr_html_(self) -> str:
+        # A frame of its own: neither the page's styles nor its scripts meet those of the notebook.
+        page = render("viewer_frame.html", title=repr(self), data=mesh_data(self.mesh, up=self.up))
+        style = f"width: 100%; height: {self.height}px; border: 0"
+        return f'<iframe srcdoc="{html.escape(page)}" sandbox="allow-scripts" style="{style}"></iframe>'
 
 
 def mesh_data(mesh: Mesh, *, up: Vector = (0.0, 1.0, 0.0)) -> dict[str, Any]:

@@ -48,9 +48,7 @@ def peer_bubble_sort() -> Callable[[Tensor], Any]:
         Let("swapped", 1.0),
         Let("swaps", lambda swaps: swaps + 1.0),
     ]
-    one = For(
-        "i", "n", Let("a", "array", ["i"]), Let("b", "array", [lambda i: i + 1]), If(GT("a", "b"), if_true=swap)
-    )
+    one = For("i", "n", Let("a", "array", ["i"]), Let("b", "array", [lambda i: i + 1]), If(GT("a", "b"), if_true=swap))
     names = [Var("a", number(0.0)), Var("b", number(0.0)), Var("swapped", number(1.0)), Var("swaps", number(0.0))]
     return Algorithm(
         Input("array"),

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.bench import coverage, environment, fit
+from tests.bench import coverage, environment, fit, hard
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -34,6 +34,8 @@ def main() -> None:
     print(table(results["outline_coverage"]))
     results["peak_memory_mib"] = coverage.peak_memory_mib()
     print(f"\nPeak memory added by forward and backward, 512 x 512, 20,480 faces: {results['peak_memory_mib']:.1f} MiB")
+    print("\nHard rendering with shading and antialiasing, float32 (DEODR: float64), ms: also in hard.json")
+    hard.main()
     results["fit"] = fit.seconds_to_iou()
     print("Sphere to bumpy ellipsoid, IoU {iou:.4f} after {steps} steps: {seconds:.2f} s".format(**results["fit"]))
     RESULTS.mkdir(exist_ok=True)

@@ -251,61 +251,6 @@ def test_awkward_faces_stay_finite(aggregate: str, coverage: str, dtype: torch.d
         assert (v.grad[0, 10] == 0).all()
 
 
-def test_zero_area_faces_do_not_flood() -> None:
-    v = torch.tensor([[[2.0, 2, 1], [6, 6, 1], [4, 4, 1]]])
-    out = soft_silhouette(
-        v, torch.tensor([[0, 1, 2]]), (8, 8), distribution=distribution("logistic", scale=0.1), t_conorm=t_conorm("max")
-    )
-    assert out[0, 0, 7] < 1e-6
-    assert out.max() <= 0.5
-
-
-def test_sliver_distance_is_exact_in_float32() -> None:
-    v = torch.tensor([[[0.3, 10.0, 1], [511.7, 10.001, 1], [255.0, 10.002, 1]]])
-    f = torch.tensor([[0, 1, 2]])
-    d, s = distribution("logistic", scale=3.0), t_conorm("probabilistic")
-    out = soft_silhouette(v, f, (64, 512), distribution=d, t_conorm=s)
-    exact = soft_silhouette(v.double(), f, (64, 512), distribution=d, t_conorm=s)
-    torch.testing.assert_close(out.double(), exact, atol=1e-6, rtol=0)
-
-
-def test_face_behind_the_camera_counts_neither_in_value_nor_gradient() -> None:
-    v = torch.tensor([[[2.0, 2, 1], [6, 2, 1], [2, 6, -1]]], requires_grad=True)
-    d = distribution("logistic", scale=1.0)
-    out = soft_silhouette(v, torch.tensor([[0, 1, 2]]), (8, 8), distribution=d, t_conorm=t_conorm("probabilistic"))
-    out.sum().backward()
-    assert (out == 0).all()
-    assert (v.grad == 0).all()
-
-
-def test_hard_coverage_leaks_no_gradient() -> None:
-    vertices, faces = triangles()
-    v = torch.tensor(vertices[None], requires_grad=True)
-    d = distribution("hard", scale=1.0)
-    for coverage in ("face", "outline"):
-        out = soft_silhouette(v, torch.tensor(faces), SIZE, distribution=d, t_conorm=t_conorm("max"), coverage=coverage)
-        assert set(out.unique().tolist()) <= {0.0, 1.0}
-        (grad,) = torch.autograd.grad(out.sum(), v)
-        assert (grad == 0).all()
-
-
-def test_support_is_exact_at_the_default() -> None:
-    # Coverage beyond the support is 0; within it nothing is lost, whatever the number of faces a pixel.
-    rng = np.random.default_rng(0)
-    corner = rng.uniform(20, 44, (300, 1, 2))
-    vertices = np.concatenate([(corner + rng.uniform(-2, 2, (300, 3, 2))).reshape(-1, 2), np.ones((900, 1))], 1)
-    v, f = torch.tensor(vertices[None]), torch.arange(900).reshape(-1, 3)
-    d, s = distribution("logistic", scale=2.0), t_conorm("probabilistic")
-    out = soft_silhouette(v, f, (64, 64), distribution=d, t_conorm=s)
-    all_faces = soft_silhouette(
-        v, f, (64, 64), distribution=distribution("logistic", scale=2.0, support_eps=1e-15), t_conorm=s
-    )
-    assert (out - all_faces).abs().max() < 300 * 1e-6
-    torch.testing.assert_close(
-        out, reference.soft_silhouette(v, f, (64, 64), distribution=d, t_conorm=s), atol=1e-12, rtol=0
-    )
-
-
 @pytest.mark.parametrize("coverage", ["face", "outline"])
 def test_order_of_faces_and_threads_do_not_matter(coverage: str) -> None:
     vertices, faces = triangles(2, 30)

@@ -23,6 +23,13 @@ def scene(seed: int = 0, channels: int = 3, batch: int = 1) -> tuple[torch.Tenso
     return torch.tensor(v), torch.tensor(f), torch.tensor(rng.uniform(0, 1, (batch, 7, channels)))
 
 
+def no_textures(v: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """The arguments of the op that belong to textures, where there are none."""
+    empty = torch.empty(0, dtype=torch.int64)
+    uv, slopes, texels = (v.new_empty(len(v), 0, n) for n in (2, 6, 0))
+    return uv, empty.view(0, 3), slopes, texels, empty
+
+
 def brute(v, f, a, size, *, name, scale, gamma, eps, near, far, background, shape=0.0, squared=False):
     """The formula of the docstring in NumPy, pixel by pixel; barycentrics by solving for them."""
     v, f, a = v[0].numpy(), f.numpy(), a[0].numpy()
@@ -65,8 +72,9 @@ def test_equals_brute_force_and_reference(name: str, squared: bool) -> None:
     g, gb = torch.randn(1, *SIZE, 3, dtype=torch.float64), torch.randn(1, *SIZE, dtype=torch.float64)
     leaves = (v.clone().requires_grad_(), a.clone().requires_grad_(), parameters)
     results = []
+    settings = (*SIZE, name, squared, 1e-12, 1e-3, 0.5, 4.0, True, [])
     for run in (lambda *x: call("depth_softmax", *x), reference):
-        colour, weight = run(leaves[0], f, leaves[1], f, parameters, *SIZE, name, squared, 1e-12, 1e-3, 0.5, 4.0, True)
+        colour, weight = run(leaves[0], f, leaves[1], f, parameters, *no_textures(v), *settings)
         results.append(torch.autograd.grad((colour * g).sum() + (weight * gb).sum(), leaves))
     for ours, theirs in zip(*results, strict=True):
         torch.testing.assert_close(ours, theirs, atol=1e-9, rtol=1e-9)
@@ -92,7 +100,7 @@ def test_gradcheck_in_everything(perspective: bool) -> None:
 def test_second_derivatives_run_through_the_reference() -> None:
     v, f, a = scene(1, channels=2)
     parameters = torch.tensor([1.1, 0, 0, 0.2], dtype=torch.float64)
-    settings = (*SIZE, "logistic", False, 1e-12, 1e-3, 0.5, 4.0, True)
+    settings = (*no_textures(v), *SIZE, "logistic", False, 1e-12, 1e-3, 0.5, 4.0, True, [])
     hessians = [
         torch.autograd.functional.hessian(
             lambda a, run=run: run(v, f, a, f, parameters, *settings)[0].square().sum(), a
@@ -149,7 +157,8 @@ def test_face_colours_and_seams() -> None:
 def test_opcheck_compile_and_vmap(op: str) -> None:
     v, f, a = scene(3, batch=2)
     parameters = torch.tensor([1.1, 0, 0, 0.2], dtype=torch.float64)
-    arguments = (v, f, a, f, parameters, *SIZE, "logistic", False, 1e-9, 1e-3, 0.5, 4.0, True)
+    settings = (*SIZE, "logistic", False, 1e-9, 1e-3, 0.5, 4.0, True, [])
+    arguments = (v, f, a, f, parameters, *no_textures(v), *settings)
     torch.library.opcheck(torch.ops.renderer.depth_softmax.default, arguments)
 
     def loss(v, a, gamma):

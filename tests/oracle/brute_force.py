@@ -35,6 +35,10 @@ def cdf_pdf(name: str, z: np.ndarray, shape: float, shift: float) -> tuple[np.nd
         return 2 / np.pi * np.arctan(np.exp(z)), 1 / np.cosh(z) / np.pi
     if name == "reciprocal":
         return 0.5 + z / (2 * (1 + np.abs(z))), 1 / (2 * (1 + np.abs(z)) ** 2)
+    if name == "optimal":
+        far = np.where(np.abs(z) > 0.25, z, 1.0)
+        tail = np.where(z > 0, 1.0, 0.0) - 1 / (16 * far)
+        return np.where(np.abs(z) > 0.25, tail, z + 0.5), np.where(np.abs(z) > 0.25, 1 / (16 * far**2), 1.0)
     base, reverse = name.removesuffix("_rev"), name.endswith("_rev")
     y = -(z - shift) if reverse else z + shift
     safe = np.where(y > 0, y, 1.0)

@@ -164,7 +164,9 @@ def test_identities() -> None:
         torch.testing.assert_close(getattr(gamma, function)(x), getattr(exponential, function)(x), **close)
 
 
-@pytest.mark.parametrize("name", [name for name in SMOOTH if name not in ("cauchy", "reciprocal", "optimal", "levy", "levy_rev")])
+@pytest.mark.parametrize(
+    "name", [name for name in SMOOTH if name not in ("cauchy", "reciprocal", "optimal", "levy", "levy_rev")]
+)
 def test_variance_is_the_one_of_the_table(name: str) -> None:
     variance = {
         "uniform": 1 / 3, "cubic_hermite": 1 / 5, "wigner_semicircle": 1 / 4, "gaussian": 1, "laplace": 2,

@@ -12,7 +12,8 @@ from renderer.relax import DISTRIBUTIONS, distribution
 # The radii of the specification, in scales, at which F drops below 1e-6.
 OUTSIDE = {
     "hard": 0, "uniform": 1, "cubic_hermite": 1, "wigner_semicircle": 1, "gaussian": 4.75, "laplace": 13.1,
-    "logistic": 13.8, "gudermannian": 13.4, "cauchy": 3.2e5, "reciprocal": 5e5, "optimal": 6.25e4, "gumbel_max": 2.63, "gumbel_min": 13.8,
+    "logistic": 13.8, "gudermannian": 13.4, "cauchy": 3.2e5, "reciprocal": 5e5, "optimal": 6.25e4,
+    "gumbel_max": 2.63, "gumbel_min": 13.8,
     "exponential": 0, "exponential_rev": 13.8, "gamma": 0, "gamma_rev": 12, "levy": 0, "levy_rev": 6.4e11,
 }  # fmt: skip
 

@@ -12,8 +12,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from renderer import HardRenderer, Lights
 from renderer.scene import Camera, Mesh, Views, torus
 from renderer.tasks.parts import cover
+from renderer.viz import save_image
 
 SAMPLES = 4  # per pixel and axis
 
@@ -51,6 +53,26 @@ def write_scene(folder: Path, mesh: Mesh, *, count: int = 8, tests: int = 2, siz
             alpha = (mask * 255).round().to(torch.uint8)
             grey = torch.full_like(alpha, 128)
             iio.imwrite(folder / split / f"r_{i}.png", torch.stack([grey, grey, grey, alpha], dim=-1).numpy())
+    return folder
+
+
+def write_coloured_scene(
+    folder: Path, mesh: Mesh, lights: Lights | None, *, count: int = 8, tests: int = 2, size: int = 64
+) -> Path:
+    """As `write_scene`, with the mesh in its own colours in some light."""
+    camera = orbit_cameras(count + tests, size)
+    for split, chosen in (("train", range(count)), ("test", range(count, count + tests))):
+        (folder / split).mkdir(parents=True)
+        views = camera[list(chosen)]
+        frames = views.to_blender_transforms([f"./{split}/r_{i}" for i in range(len(chosen))])
+        frames["camera_angle_x"] = math.radians(35.0)
+        (folder / f"transforms_{split}.json").write_text(json.dumps(frames))
+        for i, view in enumerate(views):
+            large = HardRenderer(antialias=False)(mesh, view.resize(float(SAMPLES)), lights)[0]
+            image = torch.nn.functional.avg_pool2d(large.movedim(-1, 0), SAMPLES).movedim(0, -1)
+            alpha = image[..., 3:].clamp(0, 1)
+            colour = (image[..., :3] / alpha.clamp(min=1e-6)).clamp(0, 1)
+            save_image(folder / split / f"r_{i}.png", torch.cat([colour, alpha], -1))
     return folder
 
 

@@ -19,7 +19,7 @@ from scipy.spatial.transform import Rotation
 from renderer.scene import DataError, Mesh, Views, icosphere
 from renderer.tasks import Settings, reconstruct
 from renderer.tasks.results import up_direction
-from renderer.tasks.run import CHECKPOINT, PARTIAL, Run
+from renderer.tasks.run import CHECKPOINT, PARTIAL, Run, given_by
 from renderer.tasks.scores import smallest_angles
 from renderer.train.interrupt import Stopped, deferred_signals
 from tests.tasks.conftest import views_of, write_scene
@@ -202,13 +202,13 @@ def test_checkpoint_of_other_settings(ring_folder: Path, tmp_path: Path, monkeyp
 def test_results_half_written_by_a_killed_run_go(ring_views: Views, tmp_path: Path) -> None:
     (tmp_path / f"{PARTIAL}killed").mkdir()
     run = Run(tmp_path, ("a", "b"), resume=False, overwrite=False)
-    with run.opened(ring_views, {}), run.results() as folder:
+    with run.opened(given_by(ring_views), {}), run.results() as folder:
         (folder / "a").write_text("new")
     assert [file.name for file in tmp_path.iterdir()] == ["a"]
     run = Run(tmp_path, ("a", "b"), resume=False, overwrite=True)
 
     def fail() -> None:
-        with run.opened(ring_views, {}), run.results() as folder:
+        with run.opened(given_by(ring_views), {}), run.results() as folder:
             (folder / "a").write_text("newer")
             raise ZeroDivisionError
 
@@ -249,6 +249,15 @@ def test_up_direction(ring: Mesh) -> None:
 
 
 def test_deferred_signals() -> None:
+    # A shell starts what it puts in the background with SIGINT ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        check_deferred_signals()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def check_deferred_signals() -> None:
     with deferred_signals() as signalled:
         assert signalled() == 0
         os.kill(os.getpid(), signal.SIGTERM)

@@ -119,7 +119,8 @@ def test_interrupted_and_resumed_is_uninterrupted(number: int, tmp_path: Path, w
 def script(*arguments: str, launcher: tuple[str, ...] = ()) -> subprocess.CompletedProcess:
     command = [sys.executable, *launcher, str(ROOT / "tests" / "train" / "tiny.py"), *arguments]
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+    # As many threads as here: bits may depend on how torch splits a sum.
+    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": str(torch.get_num_threads())}
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
 
 

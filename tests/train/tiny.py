@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from renderer.train.experiment import share
+from renderer.train.experiment import Experiment, share
 from renderer.train.loop import fit
 
 
 @dataclass(frozen=True)
-class Tiny:
+class Tiny(Experiment):
     steps: int = 10
     batch_size: int = 8
     dropout: float = 0.2

@@ -13,9 +13,10 @@ import pytest
 import torch
 
 from renderer.scene import Mesh, cube, icosphere
+from renderer.scene.pose import upright_axes
 from renderer.viz import write_report, write_viewer
 from renderer.viz.report import format_value, label, tables
-from renderer.viz.viewer import mesh_data, upright_axes
+from renderer.viz.viewer import mesh_data
 
 VOID = {"meta", "img", "line", "path", "circle", "input", "br"}
 

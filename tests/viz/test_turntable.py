@@ -7,7 +7,7 @@ import torch
 
 from renderer.scene import Mesh, cube, icosphere
 from renderer.viz.image import from_srgb, to_uint8
-from renderer.viz.turntable import BACKGROUND, turntable, turntable_frames
+from renderer.viz.turntable_film import BACKGROUND, turntable, turntable_frames
 
 EMPTY = to_uint8(from_srgb(BACKGROUND))
 

@@ -1,7 +1,7 @@
 """Ordinary Python, made differentiable: the `relax` decorator.
 
-`subset` says what can be relaxed and `rewrite` turns it into calls of the `runtime`, which builds `branch`es and `loop`s
-out of `mixture`s of `values`.
+`subset` says what can be relaxed and `rewrite` turns it into calls of the `runtime`, which builds `branch`es and
+`loop`s out of `mixture`s of `values`.
 """
 
 from renderer.relax.program.decorator import Program, relax

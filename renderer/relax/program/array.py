@@ -69,7 +69,8 @@ class SoftArray:
 
     def _at(self, key: tuple) -> Any:
         if self._items is None or any(isinstance(k, slice) for k in key):
-            return wrap(self.tensor()[(slice(None), *key)], self.integer)
+            picked = (slice(None), *key)
+            return wrap(self.tensor()[picked], self.integer)
         value: Any = self
         for k in key:
             value = value[k]

@@ -1,4 +1,4 @@
-"""Calls inside a relaxed program: other programs go on relaxed, torch gets tensors, the rest gets static values only."""
+"""Calls inside a relaxed program: programs go on relaxed, torch gets tensors, the rest gets static values only."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from renderer.relax.distribution_base import Distribution
 from renderer.relax.parameters import Scalar
 from renderer.relax.program import arguments, subset
 from renderer.relax.program.errors import RelaxError
-from renderer.relax.program.names import Liveness, Softness
+from renderer.relax.program.names import Softness
 from renderer.relax.program.paths import enumerate_paths
 from renderer.relax.program.rewrite import rewrite
 from renderer.relax.program.runtime import Decider, Runtime
@@ -37,6 +37,8 @@ class Program:
     static. Without a tensor among the arguments it is the plain function. Any setting of `relax` may be given by
     keyword for one call: `program(x, beta=20.0)`.
     """
+
+    __name__: str
 
     def __init__(self, function: Callable[..., Any], settings: Settings) -> None:
         definition = parse(function)
@@ -187,7 +189,7 @@ class Program:
 
 
 @overload
-def relax(fn: Callable[..., Any], *, beta: Scalar = ...) -> Program: ...
+def relax(fn: Callable[..., Any], *, beta: Scalar) -> Program: ...
 @overload
 def relax(
     fn: None = None,
@@ -258,4 +260,4 @@ def relax(
     return Program(fn, settings)
 
 
-__all__ = ["Liveness", "Program", "relax"]
+__all__ = ["Program", "relax"]

@@ -36,9 +36,8 @@ class SoftIndex:
         """The weights of a static integer of the declared range."""
         k = value - self.start
         if not 0 <= k < self.size:
-            raise RelaxError(
-                f"index: expected a value of the declared range {self.start} to {self.start + self.size - 1}, got {value}"
-            )
+            last = self.start + self.size - 1
+            raise RelaxError(f"index: expected a value of the declared range {self.start} to {last}, got {value}")
         one_hot = torch.zeros(self.size, dtype=self.weights.dtype, device=self.weights.device)
         one_hot[k] = 1
         return one_hot

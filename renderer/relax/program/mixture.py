@@ -164,10 +164,10 @@ def _mixture_of(weights: Sequence[Tensor], values: Sequence[Any], finite: bool) 
         return tuple(items) if isinstance(first, tuple) else items
     if any(isinstance(v, SoftIndex) for v in values):
         declared = next(v for v in values if isinstance(v, SoftIndex))
-        parts = [index_weights(v, declared) for v in values]
-        if all(part is not None for part in parts):
-            mixed = sum(w.unsqueeze(-1) * part for w, part in zip(weights, parts, strict=True))
-            return SoftIndex(mixed, declared.start)
+        parts = [part for v in values if (part := index_weights(v, declared)) is not None]
+        if len(parts) == len(values):
+            shares = torch.stack([w.unsqueeze(-1) * part for w, part in zip(weights, parts, strict=True)])
+            return SoftIndex(shares.sum(0), declared.start)
         return _mixture_of(weights, [expected(v) for v in values], finite)
     if not any(is_soft(v) for v in values) and all(type(v) is type(first) and v == first for v in values):
         return first
@@ -244,8 +244,8 @@ def select(mask: Tensor, yes: Any, no: Any) -> Any:
     kind = common_kind(yes, no)
     like = next(t for t in (plain(no), plain(yes)) if isinstance(t, Tensor))
     a, b = as_tensor(yes, like), as_tensor(no, like)
-    picked = torch.where(per_sample(mask, like), a, b)
-    return picked if kind is Tensor else kind(picked)
+    chosen = torch.where(per_sample(mask, like), a, b)
+    return chosen if kind is Tensor else kind(chosen)
 
 
 def detach(value: Any) -> Any:

@@ -53,7 +53,10 @@ class Liveness:
 
     def __init__(self, definition: ast.FunctionDef) -> None:
         self._loads = [
-            (n.lineno, n.col_offset, name) for n in ast.walk(definition) for name in loads([n]) if hasattr(n, "lineno")
+            (n.lineno, n.col_offset, name)
+            for n in ast.walk(definition)
+            if isinstance(n, ast.stmt | ast.expr)
+            for name in loads([n])
         ]
         self._around: dict[ast.AST, list[ast.AST]] = {}
         self._note(definition, [])
@@ -109,7 +112,7 @@ class Softness:
     def _follow(self, node: ast.stmt, *, under: bool) -> None:
         if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
             soft = under or (node.value is not None and self.of(node.value))
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            targets: list[ast.expr] = node.targets if isinstance(node, ast.Assign) else [node.target]
             if soft:
                 self._mark(targets)
         elif isinstance(node, ast.If | ast.While):

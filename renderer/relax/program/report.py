@@ -1,4 +1,4 @@
-"""How good is a relaxation? The gap to the hard result, what was cut off, and a Monte-Carlo check of the closed form."""
+"""How good is a relaxation? The gap to the hard result, what was cut off, a Monte-Carlo check of the closed form."""
 
 from __future__ import annotations
 

@@ -198,8 +198,9 @@ class Refusals(ast.NodeVisitor):
             self.visit(child.value.body if extremum and key else child)  # type: ignore[attr-defined]
 
     def _accepts(self, function: Any) -> bool:
-        if getattr(builtins, getattr(function, "__name__", ""), None) is function:
-            return function.__name__ in RELAXED_BUILTINS
+        name = getattr(function, "__name__", "")
+        if getattr(builtins, name, None) is function:
+            return name in RELAXED_BUILTINS
         return calls.takes_tensors(function) or hasattr(function, "run_inside")
 
 
@@ -220,7 +221,7 @@ def resolve(node: ast.AST, function: types.FunctionType) -> Any:
 
 
 def is_tame(definition: ast.FunctionDef, function: types.FunctionType) -> bool:
-    """Whether finite arguments stay finite, overflow apart: no division, power or foreign call, no infinite constant."""
+    """Whether finite arguments stay finite, overflow apart: no division, power, foreign call, or infinite constant."""
     for node in ast.walk(definition):
         if isinstance(node, ast.BinOp | ast.AugAssign) and isinstance(
             node.op, ast.Div | ast.FloorDiv | ast.Mod | ast.Pow

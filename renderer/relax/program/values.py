@@ -75,7 +75,7 @@ class SoftBool:
 
 
 class SoftInteger:
-    """The expectation `value` (B, ...) of an integer: `base` plus a static `shift`, which costs nothing to count with."""
+    """The expectation `value` (B, ...) of an integer: `base` plus a static `shift`, so that counting is free."""
 
     __slots__ = ("base", "shift")
 

@@ -96,7 +96,7 @@ class Laplace(Noise):
 
 
 class Triangular(Noise):
-    """μ = 1 − |x| on [−1, 1]; the variance of its score is infinite, that of the estimate finite over few samples only."""
+    """μ = 1 − |x| on [−1, 1]; the variance of its score is infinite, so that many samples help less."""
 
     name = "triangular"
 

@@ -21,7 +21,7 @@ Activation = Literal["linear", "moments"]
 
 
 class Propagated(NamedTuple):
-    """Location and scale of independent outputs: mean and standard deviation, or median and half-width at half height."""
+    """Location and scale of independent outputs: mean and deviation, or median and half-width at half height."""
 
     location: Float[Tensor, "*batch features"]
     scale: Float[Tensor, "*batch features"]

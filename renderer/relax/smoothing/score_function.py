@@ -91,7 +91,7 @@ class ScoreFunction(torch.autograd.Function):
     ) -> Tensor:
         with torch.no_grad():
             values = evaluate(f, x + scale * epsilon).to(x.dtype)
-            at_x = evaluate(f, x.unsqueeze(0)).to(x.dtype) if baseline == "centre" else None
+            at_x = evaluate(f, x.detach().unsqueeze(0)).to(x.dtype) if baseline == "centre" else None
         ctx.save_for_backward(centred(values, at_x, baseline, antithetic), noise.score(epsilon))
         ctx.scale = scale
         return values.mean(0)

@@ -21,7 +21,7 @@ def count_to_five(x):
 
 @relax(beta=4.0)
 def pick(a, b):
-    if a > b:
+    if a > b:  # noqa: SIM108  a statement is what is tested
         y = a * a
     else:
         y = b - 1.0

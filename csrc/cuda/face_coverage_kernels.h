@@ -1,0 +1,66 @@
+// What the forward and the backward kernel of the face coverage share.
+#pragma once
+#include "cuda/face_coverage.h"
+#include "cuda/t_conorm.h"
+#include "math/triangle.h"
+
+RNDR_NAMESPACE_BEGIN
+
+template <class T>
+struct FaceTiles {
+  Screen<T> screen;
+  const CoveragePlan<T>* plan;
+
+  __device__ bool range(int view, int face, CellRange& r) const {
+    Extent e;
+    if (!extent_of(screen, view, face, plan->radius, e)) return false;
+    r = tiles_of(e);
+    return true;
+  }
+};
+
+template <class T>
+struct PairCoverage {
+  T z, v, level;  // v and level only if the T-conorm uses them
+  bool seen;      // false outside the support
+};
+
+// The coverage of one pixel by one face.
+template <class D, class C, class T>
+__device__ __forceinline__ PairCoverage<T> cover(const LocalTriangle<T>& t, T x, T y, const CoverageParams<T>& c, const C& conorm) {
+  bool inside;
+  const T d2 = boundary_distance2(t, x, y, inside);
+  PairCoverage<T> r;
+  r.z = standardise(d2, inside, c.squared, c.inverse_scale);
+  const DistributionParams<T> d = distribution_params(c);
+  r.v = conorm.uses_value() ? D::cdf(r.z, d) : T(0);
+  r.level = conorm.uses_level() ? D::level(r.z, d) : T(0);
+  r.seen = r.z >= c.lowest;
+  return r;
+}
+
+// A face is a maximum if its coverage equals the pixel's to the last bit, so both passes must run the very same instructions.
+template <class D, class C, class T>
+RNDR_DEVICE_NOINLINE PairCoverage<T> cover_exactly(const LocalTriangle<T>& t, T x, T y, const CoverageParams<T>& c, const C& conorm) {
+  return cover<D>(t, x, y, c, conorm);
+}
+
+template <class D, class C, class T>
+__device__ __forceinline__ PairCoverage<T> coverage_of(const LocalTriangle<T>& t, T x, T y, const CoverageParams<T>& c, const C& conorm) {
+  if constexpr (C::exact) return cover_exactly<D>(t, x, y, c, conorm);
+  return cover<D>(t, x, y, c, conorm);
+}
+
+// Calls body(distribution, t_conorm) for what settings name, after a launch that forms the plan and the bins.
+template <class T, class Body>
+void with_face_plan(const Screen<T>& s, const T* parameters, const CoverageSettings& settings, CoveragePlan<T>* plan, const Bins& bins,
+                    Status status, cudaStream_t stream, const Body& body) {
+  with_plan(parameters, settings, plan, status, stream, [&](auto d) {
+    const ImageTiles tiles = tiles_of(s);
+    bin_items(FaceTiles<T>{s, plan}, s.batch, s.face_count, tiles.columns(), tiles.rows(), bins, stream);
+    if (!with_t_conorm(settings.t_conorm, [&](const auto& conorm) { body(d, conorm); }))
+      throw std::invalid_argument("t_conorm: unknown name '" + std::string(settings.t_conorm) + "'");
+  });
+}
+
+RNDR_NAMESPACE_END

@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# The CUDA kernels under sanitizers. Without arguments: their emulation on the CPU, under AddressSanitizer and UndefinedBehaviorSanitizer.
+# With `device`: on a GPU, under compute-sanitizer's memcheck and racecheck. PYTHON is the interpreter that has the development packages.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+python=${PYTHON:-.venv/bin/python}
+interpreter=$(realpath -s "$(command -v "$python")")
+
+if [ "${1:-}" = device ]; then
+  for tool in memcheck racecheck; do
+    compute-sanitizer --tool "$tool" --error-exitcode 1 "$python" -m pytest -m cuda tests/cuda/test_device.py -k "not gradcheck and not graph"
+  done
+  exit
+fi
+
+# A package of its own: the Python files of this one, and native modules with sanitizers.
+build=build/sanitize
+cmake -S csrc -B "$build/native" -DPython_EXECUTABLE="$(command -v "$python")" \
+  -Dnanobind_DIR="$("$python" -m nanobind --cmake_dir)" -DRENDERER_SANITIZE=ON -DRENDERER_CUDA=OFF -DRENDERER_CUDA_EMULATION=ON
+cmake --build "$build/native" --target _C --target _cuda_emulated
+rm -rf "$build/site"
+mkdir -p "$build/site"
+cp -r renderer tests pyproject.toml "$build/site/"
+rm -f "$build"/site/renderer/*.so
+cp "$build"/native/_C*.so "$build"/native/_cuda_emulated*.so "$build/site/renderer/"
+cd "$build/site"
+# Python itself leaks by design; two C++ runtimes meet where torch and the modules throw.
+export ASAN_OPTIONS=detect_leaks=0:detect_odr_violation=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+export LD_PRELOAD="$(g++ -print-file-name=libasan.so) $(g++ -print-file-name=libstdc++.so)"
+PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}" "$interpreter" -m pytest -p no:cacheprovider tests/cuda -m "not cuda" "${@:1}"
