@@ -34,9 +34,9 @@ class NumberReader(nn.Module):
             *(nn.Conv2d(32, 64, 5, padding=2), nn.MaxPool2d(2), nn.ReLU()),
             *(nn.Flatten(), nn.Linear(64 * 7 * 7 * digits, 64), nn.ReLU(), nn.Linear(64, 1)),
         )
-        for layer in self.layers:
-            if isinstance(layer, nn.Conv2d):  # the order in which images come, twice as fast on a CPU
-                layer.weight.data = layer.weight.data.contiguous(memory_format=torch.channels_last)
+        # Half again as fast on a CPU. Of the module, not of each weight: that of one input channel is contiguous in both
+        # orders, and would keep the slow one.
+        self.to(memory_format=torch.channels_last)
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, 1, 28, 28 · digits) -> (N,)."""
@@ -58,7 +58,7 @@ class Ranking(Experiment):
     """Numbers in a set."""
     digits: int = 4
     """Digits of a number."""
-    steps: int = 24_000
+    steps: int = 48_000
     """Number of updates."""
     sets: int = 16
     """Sets in a step, over all processes."""
@@ -74,7 +74,7 @@ class Ranking(Experiment):
     """Of all entries of the permutation matrix, or of the true places alone."""
     strategy: Strategy = field(default_factory=Strategy)
     """How the loss reaches the network."""
-    test_sets: int = 1_000
+    test_sets: int = 10_000
     """Sets of test numbers in an evaluation, always the same."""
 
     def __post_init__(self) -> None:
