@@ -20,9 +20,9 @@ class BubbleSort(NumberSets):
     with the true one. Data, network and scores are those of `ranking`.
     """
 
-    steps: int = 10_000
+    steps: int = 12_000
     """Number of updates."""
-    distribution: str = "logistic"
+    distribution: str = "optimal"
     """Perturbation of the comparisons: a name of renderer.relax.DISTRIBUTIONS."""
     beta: float = 2.0
     """Sharpness of the comparisons."""
