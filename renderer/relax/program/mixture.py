@@ -19,23 +19,31 @@ def per_sample(p: Tensor, value: Tensor) -> Tensor:
     return p if p.dim() >= value.dim() or p.dim() == 0 else p.reshape(p.shape + (1,) * (value.dim() - p.dim()))
 
 
-def mix_tensors(p: Tensor, a: Tensor, b: Tensor, *, finite: bool) -> Tensor:
-    """p·a + (1 − p)·b; unless `finite` promises it, an infinity of probability 0 is left out."""
-    p = per_sample(p, a if a.dim() > b.dim() else b)
+def mix_tensors(condition: SoftBool, a: Tensor, b: Tensor, *, finite: bool) -> Tensor:
+    """p·a + (1 − p)·b; unless `finite` promises that there is none, an infinity or NaN of probability 0 is left out."""
+    larger = a if a.dim() > b.dim() else b
+    p = per_sample(condition.p, larger)
     if finite:
         return torch.lerp(b, a, p)
+    q = per_sample(condition.q, larger)
     usable = a.isfinite() & b.isfinite()
     mixed = torch.lerp(torch.where(usable, b, 0.0), torch.where(usable, a, 0.0), p)
-    return torch.where(usable, mixed, torch.where(p >= 1, a, torch.where(p <= 0, b, a + b)))
+    return torch.where(usable, mixed, torch.where(q <= 0, a, torch.where(p <= 0, b, a + b)))
+
+
+def times(mass: Tensor | None, p: Tensor) -> Tensor:
+    """A running probability, None for 1, times another."""
+    return p if mass is None else mass * p
 
 
 class Mixer:
-    """Merges the values that a soft branch leaves: `p` of `yes`, else `no`."""
+    """Merges the values that a soft branch leaves: `yes` where the condition holds, else `no`."""
 
-    __slots__ = ("finite", "numbers", "p")
+    __slots__ = ("condition", "finite", "numbers", "p")
 
-    def __init__(self, p: Tensor, *, finite: bool, numbers: dict[float, Tensor] | None = None) -> None:
-        self.p = p
+    def __init__(self, condition: SoftBool, *, finite: bool, numbers: dict[float, Tensor] | None = None) -> None:
+        self.condition = condition
+        self.p = condition.p
         self.finite = finite
         self.numbers = {} if numbers is None else numbers  # static numbers as tensors, kept for the next branch
 
@@ -48,7 +56,7 @@ class Mixer:
         if yes is no:
             return yes
         if type(yes) is Tensor and type(no) is Tensor and yes.dim() == no.dim():
-            return mix_tensors(self.p, yes, no, finite=self.finite)
+            return mix_tensors(self.condition, yes, no, finite=self.finite)
         if isinstance(yes, Undefined) or isinstance(no, Undefined):
             return yes if isinstance(yes, Undefined) else no
         if isinstance(yes, list | tuple | SoftArray) or isinstance(no, list | tuple | SoftArray):
@@ -75,7 +83,7 @@ class Mixer:
             a = self._number(a)
         elif not isinstance(b, Tensor):
             b = self._number(b)
-        mixed = mix_tensors(self.p, a, b, finite=self.finite)
+        mixed = mix_tensors(self.condition, a, b, finite=self.finite)
         return mixed if kind is Tensor else kind(mixed)
 
     def _sequences(self, yes: Any, no: Any) -> Any:
@@ -83,7 +91,8 @@ class Mixer:
         if isinstance(yes, SoftArray) and isinstance(no, SoftArray):
             integer = yes.integer and no.integer
             if yes.is_whole() and no.is_whole():
-                return SoftArray(mix_tensors(self.p, yes.tensor(), no.tensor(), finite=self.finite), integer)
+                mixed = mix_tensors(self.condition, yes.tensor(), no.tensor(), finite=self.finite)
+                return SoftArray(mixed, integer)
             return SoftArray(None, integer, [self.mix(a, b) for a, b in zip(yes.items(), no.items(), strict=True)])
         merged = [self.mix(a, b) for a, b in zip(yes, no, strict=True)]
         return tuple(merged) if isinstance(yes, tuple) and isinstance(no, tuple) else merged

@@ -18,9 +18,11 @@ from renderer.relax.program.errors import RelaxError, Undefined
 from renderer.relax.program.index import SoftIndex
 from renderer.relax.program.journal import Journal, copy
 from renderer.relax.program.loop import Loop
-from renderer.relax.program.mixture import Mixer, as_tensor, expected, mixture
+from renderer.relax.program.mixture import Mixer, as_tensor, expected, mixture, per_sample
+from renderer.relax.program.paths import Decider
+from renderer.relax.program.reach import guarded, possible
 from renderer.relax.program.settings import Settings
-from renderer.relax.program.values import SoftBool, SoftInteger, is_soft
+from renderer.relax.program.values import Shared, SoftBool, SoftInteger, is_soft
 
 HARD = {
     "<": operator.lt,
@@ -32,15 +34,14 @@ HARD = {
 }
 SWAPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 
-# Decides a soft condition, for semantics that follow one way at a time.
-Decider = Callable[[SoftBool], bool]
-
 
 class Runtime:
     """The state of one run of one relaxed program.
 
-    `mass` is the probability that the present loop or function is still running here, None for 1, and `alive` whether
-    it can be. `finite` promises that no value is infinite, which saves the care that infinities need.
+    `mass` is the probability that the present loop or function is still running here, None for 1, `outer` that of the
+    loops and functions around it, and `alive` whether it can be. `around` are the conditions of the soft branches that
+    the present place is in, and on which side. `finite` promises that no value is infinite, which saves the care that
+    infinities need.
     """
 
     def __init__(self, settings: Settings, name: str, *, decide: Decider | None, finite: bool) -> None:
@@ -52,6 +53,8 @@ class Runtime:
         self.mass: Tensor | None = None
         self.alive = True
         self.outer: list[Tensor | None] = []
+        self.around: list[tuple[SoftBool, bool]] = []
+        self.caller: Tensor | None = None  # samples that the calling program may be at this call with; None: all
         self.returns: list[tuple[Tensor | None, Any]] = []
         self.leftover: list[Tensor] = []
         self.beta: Tensor | None = None
@@ -78,7 +81,36 @@ class Runtime:
             condition = self.decide(condition)
         if isinstance(condition, bool):
             return yes() if condition else no()
-        return Mixer(condition.p, finite=self.finite).mix(yes(), no())
+        first, second = self._within(condition, True, yes), self._within(condition, False, no)
+        return Mixer(condition, finite=self.finite).mix(first, second)
+
+    def _within(self, condition: bool | SoftBool, side: bool, evaluate: Callable[[], Any]) -> Any:
+        """An expression that is evaluated on one side of a condition."""
+        if isinstance(condition, bool):
+            return evaluate()
+        self.around.append((condition, side))
+        value = evaluate()
+        self.around.pop()
+        return value
+
+    def reachable(self) -> Tensor | None:
+        """Which samples (B,) may be at this place at all; None for all."""
+        masses = [*self.outer, self.mass, None if self.decide is None else self.decide.mass]
+        sides = [condition.p if side else condition.q for condition, side in self.around]
+        return possible([*sides, *(m for m in masses if m is not None)], self.caller)
+
+    def shared(self, value: Any) -> Any:
+        """An operand or argument from outside of the program, which `guard` is to leave alone."""
+        return Shared(value) if isinstance(value, Tensor) and self.guarding() is not None else value
+
+    def guarding(self) -> Tensor | None:
+        """`reachable`, or None where nothing can be infinite and so nothing be amiss."""
+        return None if self.finite else self.reachable()
+
+    def guard(self, value: Any) -> Any:
+        """An operand of an operation whose derivative depends on it, without the samples that cannot be here."""
+        mask = self.guarding()
+        return value if mask is None else guarded(value, mask)
 
     def give(self, value: Any) -> None:
         """`return`."""
@@ -157,7 +189,10 @@ class Runtime:
 
     def _gap(self, x: Any, y: Any) -> Tensor:
         """y − x."""
-        return y - x if self.finite else comparisons.difference(x, y)
+        if self.finite:
+            return y - x
+        gap, mask = comparisons.difference(x, y), self.reachable()
+        return gap if mask is None else torch.where(per_sample(mask, gap), gap, 0.0)
 
     def chain(self, first: Any, *links: tuple[str, Callable[[], Any]]) -> Any:
         """A chained comparison; every operand is evaluated once, and only if the ones before have not failed."""
@@ -175,8 +210,8 @@ class Runtime:
         """`and`: the T-norm. Static values do as in Python."""
         if not is_soft(first):
             return second() if first else first
-        a, other = self.test(first), second()
-        b = self.test(other)
+        a = self.test(first)
+        b = self.test(self._within(a, True, second))
         if isinstance(b, bool):
             return a if b else False
         if isinstance(a, bool):
@@ -189,8 +224,8 @@ class Runtime:
         """`or`: the T-conorm. Static values do as in Python."""
         if not is_soft(first):
             return first if first else second()
-        a, other = self.test(first), second()
-        b = self.test(other)
+        a = self.test(first)
+        b = self.test(self._within(a, False, second))
         if isinstance(b, bool):
             return True if b else a
         if isinstance(a, bool):
@@ -282,7 +317,7 @@ class Runtime:
                 self.journal.write(items, i, v)
         elif is_soft(key):
             for i, w in enumerate(self._index(key, len(items)).unbind(-1)):
-                self.journal.write(items, i, Mixer(w, finite=self.finite).mix(value, items[i]))
+                self.journal.write(items, i, Mixer(SoftBool(w), finite=self.finite).mix(value, items[i]))
         else:
             position = operator.index(key)
             if not -len(items) <= position < len(items):
@@ -299,9 +334,30 @@ class Runtime:
                 raise RelaxError(f"an index over the range {key.start} to {stop - 1} for {size} elements")
             return torch.nn.functional.pad(key.weights, (key.start, size - stop))
         settings = self.settings
-        return comparisons.index_weights(_number(key), size, beta=settings.beta, distribution=settings.law)
+        position = self.guard(_number(key))
+        return comparisons.index_weights(position, size, beta=settings.beta, distribution=settings.law)
 
-    # Arithmetic that is not continuous
+    # Arithmetic whose derivative depends on its operands
+
+    def multiply(self, a: Any, b: Any) -> Any:
+        """a * b."""
+        return a * b if self.finite else self.guard(a) * self.guard(b)
+
+    def divide(self, a: Any, b: Any) -> Any:
+        """a / b."""
+        return self.guard(a) / self.guard(b)
+
+    def power(self, a: Any, b: Any) -> Any:
+        """a ** b."""
+        return self.guard(a) ** self.guard(b)
+
+    def matrix_multiply(self, a: Any, b: Any) -> Any:
+        """a @ b."""
+        return self.guard(a) @ self.guard(b)
+
+    def absolute(self, a: Any) -> Any:
+        """`abs`."""
+        return abs(self.guard(a))
 
     def floor_divide(self, a: Any, b: Any) -> Any:
         """a // b."""
@@ -370,4 +426,4 @@ def _number(value: Any) -> Any:
     raise RelaxError(f"compares a soft value with a {type(value).__name__} ({value!r})")
 
 
-__all__ = ["Decider", "Runtime", "as_tensor"]
+__all__ = ["Runtime", "as_tensor"]

@@ -7,7 +7,7 @@ compared like an integer.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -152,6 +152,12 @@ class SoftInteger:
     @classmethod
     def __torch_function__(cls, function: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         return function(*plain(args), **plain(kwargs or {}))
+
+
+class Shared(NamedTuple):
+    """A tensor from outside of the program as an operand: it has no batch, even if its size is that of one."""
+
+    value: Tensor
 
 
 def plain(value: Any) -> Any:
