@@ -20,7 +20,7 @@ class BubbleSort(NumberSets):
     with the true one. Data, network and scores are those of `ranking`.
     """
 
-    steps: int = 12_000
+    steps: int = 8_000
     """Number of updates."""
     distribution: str = "optimal"
     """Perturbation of the comparisons: a name of renderer.relax.DISTRIBUTIONS."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from renderer.relax.program.errors import RelaxError
-from renderer.relax.program.values import SoftBool, SoftInteger, plain
+from renderer.relax.program.values import SoftInteger, is_integer, plain
 
 
 class SoftArray:
@@ -87,7 +87,7 @@ class SoftArray:
     def _combine(self, other: Any, function: Callable[[Any, Any], Any], *, exact: bool = True) -> Any:
         """`function` of the aligned tensors; an `exact` one keeps integers integers."""
         a, b = align(self.tensor(), plain(other))
-        return wrap(function(a, b), exact and self.integer and _is_integer(other))
+        return wrap(function(a, b), exact and self.integer and is_integer(other))
 
     def __add__(self, other: Any) -> Any:
         return self._combine(other, lambda a, b: a + b)
@@ -146,10 +146,6 @@ def align(a: Any, b: Any) -> tuple[Any, Any]:
     rank = max(a.dim(), b.dim())
     a, b = (t.reshape(t.shape[0], *(1,) * (rank - t.dim()), *t.shape[1:]) for t in (a, b))
     return a, b
-
-
-def _is_integer(value: Any) -> bool:
-    return isinstance(value, int | SoftInteger | SoftBool) or (isinstance(value, SoftArray) and value.integer)
 
 
 def wrap(tensor: Tensor, integer: bool) -> Any:

@@ -14,7 +14,7 @@ from renderer.relax.program.array import SoftArray, stack
 from renderer.relax.program.errors import RelaxError
 from renderer.relax.program.index import SoftIndex
 from renderer.relax.program.mixture import Mixer, as_tensor, expected
-from renderer.relax.program.values import SoftBool, SoftInteger, is_soft, plain
+from renderer.relax.program.values import INTEGERS, SoftBool, SoftInteger, is_soft, plain
 
 if TYPE_CHECKING:
     from renderer.relax.program.runtime import Runtime
@@ -45,7 +45,7 @@ def extremum(
     values = [expected(v) for v in values]
     if not any(is_soft(v) for v in values):
         return hard(values)
-    if all(isinstance(v, int | SoftInteger | SoftBool) for v in values):
+    if all(isinstance(v, INTEGERS) for v in values):
         best = values[0]
         for v in values[1:]:  # by comparisons, so that an integer remains the expectation of one
             better = runtime.compare("<" if sign < 0 else ">", v, best)
@@ -131,7 +131,7 @@ def to_bool(runtime: Runtime, value: Any = False) -> bool | SoftBool:
 def floor_divide(runtime: Runtime, a: Any, b: Any) -> Any:
     """`a // b`: the expected floor of the perturbed quotient, with the half-unit correction if both are integers."""
     a, b = runtime.guard(expected(a)), runtime.guard(expected(b))
-    integers = all(isinstance(v, int | SoftInteger | SoftBool) for v in (a, b))
+    integers = all(isinstance(v, INTEGERS) for v in (a, b))
     x, y = plain(a), plain(b)
     like = runtime.like([x, y])
     quotient = as_tensor(x, like) / as_tensor(y, like)

@@ -185,7 +185,7 @@ class Loop:
             self.closed, stopped = True, torch.ones_like(running, dtype=torch.bool)
         else:
             observed = running.detach()
-            mask = runtime.reachable()
+            mask = runtime.reachable(anew=False)
             if mask is not None:  # a sample that cannot be here need not wait for its loop to end
                 observed = torch.where(mask, observed, 0.0)
             eps = runtime.settings.stop_mass(running.dtype)

@@ -56,10 +56,15 @@ class Mixer:
         if yes is no:
             return yes
         if type(yes) is Tensor and type(no) is Tensor and yes.dim() == no.dim():
+            if self.finite and yes.dim() == self.p.dim():
+                return torch.lerp(no, yes, self.p)
             return mix_tensors(self.condition, yes, no, finite=self.finite)
+        if type(yes) is SoftInteger and type(no) is SoftInteger and yes.base is no.base:  # one counts on, one does not
+            p = per_sample(self.p, no.base)
+            return SoftInteger(torch.add(no.base, p, alpha=yes.shift - no.shift), no.shift)
         if isinstance(yes, Undefined) or isinstance(no, Undefined):
             return yes if isinstance(yes, Undefined) else no
-        if isinstance(yes, list | tuple | SoftArray) or isinstance(no, list | tuple | SoftArray):
+        if isinstance(yes, SEQUENCES) or isinstance(no, SEQUENCES):
             return self._sequences(yes, no)
         if isinstance(yes, SoftIndex) or isinstance(no, SoftIndex):
             return self._indices(yes, no)
@@ -67,9 +72,6 @@ class Mixer:
 
     def _scalars(self, yes: Any, no: Any) -> Any:
         kind = common_kind(yes, no)
-        if type(yes) is SoftInteger and type(no) is SoftInteger and yes.base is no.base:  # one counts on, one does not
-            p = per_sample(self.p, no.base)
-            return SoftInteger(torch.add(no.base, p, alpha=yes.shift - no.shift), no.shift)
         a, b = plain(yes), plain(no)
         if not isinstance(a, Tensor) and not isinstance(b, Tensor):
             if type(yes) is type(no) and yes == no:
@@ -148,6 +150,15 @@ def _flat_scalars(values: Sequence[Any], like: Tensor) -> tuple[type | None, lis
 
 
 SCALARS = (Tensor, SoftBool, SoftInteger, bool, int, float)
+SEQUENCES = (list, tuple, SoftArray)
+KINDS: dict[type, type] = {
+    bool: SoftBool,
+    SoftBool: SoftBool,
+    int: SoftInteger,
+    SoftInteger: SoftInteger,
+    float: Tensor,
+    Tensor: Tensor,
+}
 
 
 def _weighted_sum(w: Tensor, values: Tensor, finite: bool) -> Tensor:
@@ -159,7 +170,7 @@ def _mixture_of(weights: Sequence[Tensor], values: Sequence[Any], finite: bool) 
     undefined = [v for v in values if isinstance(v, Undefined)]
     if undefined:
         return undefined[0]
-    if any(isinstance(v, list | tuple | SoftArray) for v in values):
+    if any(isinstance(v, SEQUENCES) for v in values):
         for v in values[1:]:
             check_same_length(first, v)
         if all(isinstance(v, SoftArray) and v.is_whole() for v in values):
@@ -189,13 +200,14 @@ def _mixture_of(weights: Sequence[Tensor], values: Sequence[Any], finite: bool) 
 
 def common_kind(*values: Any) -> type:
     """SoftBool, SoftInteger or Tensor: what a mixture of scalar values is. RelaxError for values that do not mix."""
-    kinds = {_kind(v) for v in values}
+    kinds = {KINDS.get(type(v)) or _kind(v) for v in values}
     if len(kinds) == 1:
         return kinds.pop()
     return SoftInteger if kinds == {SoftBool, SoftInteger} else Tensor
 
 
 def _kind(value: Any) -> type:
+    """As KINDS has it, of a subclass of one of those."""
     if isinstance(value, bool | SoftBool):
         return SoftBool
     if isinstance(value, int | SoftInteger):
@@ -239,7 +251,7 @@ def select(mask: Tensor, yes: Any, no: Any) -> Any:
     """`yes` for the samples of a mask (B,), `no` for the others; exact, for values and gradients."""
     if yes is no or isinstance(yes, Undefined) or isinstance(no, Undefined):
         return no
-    if isinstance(no, list | tuple | SoftArray):
+    if isinstance(no, SEQUENCES):
         check_same_length(yes, no)
         picked = [select(mask, a, b) for a, b in zip(yes, no, strict=True)]
         if isinstance(no, SoftArray):

@@ -273,9 +273,12 @@ class _Rewriter(ast.NodeTransformer):
                 return self._store(target, value)
             if isinstance(target, ast.Name):
                 return [ast.copy_location(ast.Assign([target], value), node)]
-            if all(isinstance(e, ast.Name) for e in cast("ast.Tuple", target).elts):
-                if not isinstance(value, ast.Tuple):
-                    value = self._call(node, "each", value)
+            elements = cast("ast.Tuple", target).elts
+            if not isinstance(value, ast.Tuple):
+                value = self._call(node, "each", value)
+            elif len(value.elts) == len(elements) and not all(isinstance(e, ast.Name) for e in elements):
+                return self._parts(target, elements, value)
+            if all(isinstance(e, ast.Name) for e in elements):
                 return [ast.copy_location(ast.Assign([target], value), node)]
         temporary = self._fresh("value")
         made = self._at(node, f"{temporary} = VALUE", VALUE=value)
@@ -288,9 +291,12 @@ class _Rewriter(ast.NodeTransformer):
             return self._store(target, value)
         if isinstance(target, ast.Name):
             return [ast.copy_location(ast.Assign([target], value), target)]
-        elements = cast("ast.Tuple", target).elts
+        return self._parts(target, cast("ast.Tuple", target).elts, self._call(target, "each", value))
+
+    def _parts(self, target: ast.expr, elements: list[ast.expr], value: ast.expr) -> list[ast.stmt]:
+        """Every element of a sequence to its own target, after all have been evaluated."""
         parts = [self._fresh("value") for _ in elements]
-        made = self._at(target, f"({', '.join(parts)},) = VALUE", VALUE=self._call(target, "each", value))
+        made = self._at(target, f"({', '.join(parts)},) = VALUE", VALUE=value)
         for element, part in zip(elements, parts, strict=True):
             made += self._unpack(element, self._name(target, part))
         return made

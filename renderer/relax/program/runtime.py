@@ -22,7 +22,7 @@ from renderer.relax.program.mixture import Mixer, as_tensor, expected, mixture, 
 from renderer.relax.program.paths import Decider
 from renderer.relax.program.reach import guarded, possible
 from renderer.relax.program.settings import Settings
-from renderer.relax.program.values import Shared, SoftBool, SoftInteger, is_soft
+from renderer.relax.program.values import Shared, SoftBool, SoftInteger, is_integer, is_soft
 
 HARD = {
     "<": operator.lt,
@@ -93,11 +93,14 @@ class Runtime:
         self.around.pop()
         return value
 
-    def reachable(self) -> Tensor | None:
-        """Which samples (B,) may be at this place at all; None for all."""
-        masses = [*self.outer, self.mass, None if self.decide is None else self.decide.mass]
-        sides = [condition.p if side else condition.q for condition, side in self.around]
-        return possible([*sides, *(m for m in masses if m is not None)], self.caller)
+    def reachable(self, *, anew: bool = True) -> Tensor | None:
+        """Which samples (B,) may be at this place at all, or, unless `anew`, at the start of its loop; None for all."""
+        masses = [*self.outer, self.mass] if anew else self.outer
+        parts = [mass for mass in masses if mass is not None]
+        parts += [condition.p if side else condition.q for condition, side in self.around]
+        if self.decide is not None and self.decide.mass is not None:
+            parts.append(self.decide.mass)
+        return possible(parts, self.caller) if parts else self.caller
 
     def shared(self, value: Any) -> Any:
         """An operand or argument from outside of the program, which `guard` is to leave alone."""
@@ -165,7 +168,7 @@ class Runtime:
         return self.beta
 
     def _soft_comparison(self, op: str, a: Any, b: Any) -> SoftBool:
-        integers = all(_is_integer(v) for v in (a, b))
+        integers = all(is_integer(v) for v in (a, b))
         x, y = (_number(v) for v in (a, b))
         beta, law = self.settings.beta, self.settings.law
         if op in ("==", "!="):
@@ -267,6 +270,8 @@ class Runtime:
 
     def get(self, a: Any, key: Any) -> Any:
         """a[key]."""
+        if type(key) is int and type(a) is SoftArray:
+            return a.items()[key]
         if isinstance(key, int | slice):
             if isinstance(a, Tensor):
                 raise RelaxError(f"a soft number of shape {tuple(a.shape)} has no elements")
@@ -293,13 +298,14 @@ class Runtime:
 
     def put(self, a: Any, key: Any, value: Any) -> None:
         """a[key] = value."""
-        if isinstance(key, tuple):
+        if type(key) is tuple:
             for k in key[:-1]:
                 a = self.get(a, k)
             key = key[-1]
         if isinstance(a, SoftArray):
             items = a.items()
-            a.integer = a.integer and _is_integer(value)
+            if a.integer and not is_integer(value):
+                a.integer = False
         elif isinstance(a, list):
             items = a
         elif self.journal.depth or is_soft(a):
@@ -309,7 +315,9 @@ class Runtime:
         else:
             a[key] = value
             return
-        if isinstance(key, slice):
+        if type(key) is int and 0 <= key < len(items):
+            self.journal.write(items, key, value)
+        elif isinstance(key, slice):
             positions, values = range(len(items))[key], list(self.each(value))
             if len(positions) != len(values):
                 raise RelaxError(f"a slice of {len(positions)} elements is given {len(values)}: shapes are fixed")
@@ -403,10 +411,6 @@ class Runtime:
 
 
 ORDER = {"<": -1, "<=": -1, ">": 1, ">=": 1}
-
-
-def _is_integer(value: Any) -> bool:
-    return isinstance(value, int | SoftInteger | SoftBool) or (isinstance(value, SoftArray) and value.integer)
 
 
 def _number(value: Any) -> Any:
