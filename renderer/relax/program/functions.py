@@ -67,7 +67,10 @@ def _by_key(runtime: Runtime, sign: int, values: list, keys: list) -> Any:
     if not any(is_soft(k) for k in keys):
         best = (builtins.max if sign > 0 else builtins.min)(range(len(keys)), key=lambda i: keys[i])
         return values[best]
-    scores = runtime.guard(stack([as_tensor(expected(k), runtime.like(keys)) for k in keys]))
+    keys = [expected(k) for k in keys]
+    scores = runtime.guard(stack([as_tensor(k, runtime.like(keys)) for k in keys]))
+    if all(isinstance(k, INTEGERS) for k in keys):
+        scores = -comparisons.first_of_equals(-scores, 1) if sign < 0 else comparisons.first_of_equals(scores, 1)
     if runtime.settings.law.name == "hard":
         first_best = scores.argmax(1) if sign > 0 else scores.argmin(1)
         return runtime.weighted(torch.nn.functional.one_hot(first_best, len(values)).to(scores.dtype), values)

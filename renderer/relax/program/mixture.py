@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from renderer.relax.comparisons import weighted_sum
 from renderer.relax.program.array import SoftArray, wrap
 from renderer.relax.program.errors import RelaxError, Undefined
 from renderer.relax.program.index import SoftIndex
@@ -162,7 +163,7 @@ KINDS: dict[type, type] = {
 
 
 def _weighted_sum(w: Tensor, values: Tensor, finite: bool) -> Tensor:
-    return (w * (values if finite else torch.where(w > 0, values, 0.0))).sum(0)
+    return (w * values).sum(0) if finite else weighted_sum(w, values, 0)
 
 
 def _mixture_of(weights: Sequence[Tensor], values: Sequence[Any], finite: bool) -> Any:

@@ -291,8 +291,8 @@ class Runtime:
         if isinstance(a, SoftArray) and a.is_whole():
             tensor = a.tensor()
             w = weights.reshape(weights.shape + (1,) * (tensor.dim() - weights.dim()))
-            used = tensor if self.finite else torch.where(w > 0, tensor, 0.0)
-            return wrap((w * used).sum(1), a.integer)
+            picked = (w * tensor).sum(1) if self.finite else comparisons.weighted_sum(w, tensor, 1)
+            return wrap(picked, a.integer)
         items = a.items() if isinstance(a, SoftArray) else list(a)
         return mixture(weights.unbind(-1), [items], finite=self.finite)[0]
 
