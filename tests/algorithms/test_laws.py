@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
+import warnings
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ from scipy.sparse import csgraph
 from torch import Tensor
 
 from renderer import algorithms as alg
+from renderer.relax.program import RelaxationWarning
 
 F64 = torch.float64
 SHARP = 1e4
@@ -250,12 +252,16 @@ def test_precision_is_that_of_the_inputs(name: str) -> None:
 @pytest.mark.parametrize("name", REAL)
 def test_it_compiles_to_one_graph(name: str) -> None:
     torch._dynamo.reset()
-    run = functools.partial(ALGORITHMS[name].relaxed, beta=2.0)
+    # Of what a loop holds a compiler knows nothing: it runs to its end, static or `max_iter`.
+    rounds = {"max_iter": 4} if name == "binary_search" else {}
+    run = functools.partial(ALGORITHMS[name].relaxed, beta=2.0, **rounds)
     compiled = torch.compile(lambda *v: run(*v), fullgraph=True, backend="aot_eager")
     inputs = smooth_inputs(name)
-    # Under a compiler a soft loop does not stop at the eps of a sample, but where it ends for all.
-    for found, expected in zip(value_and_gradients(compiled, inputs), value_and_gradients(run, inputs), strict=True):
-        torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RelaxationWarning)
+        expected = value_and_gradients(run, inputs)
+    for one, other in zip(value_and_gradients(compiled, inputs), expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("name", ["bubble_sort", "insertion_sort"])
