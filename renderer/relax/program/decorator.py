@@ -233,10 +233,11 @@ def relax(
     `DISTRIBUTIONS`, or an object of its own scale. `semantics`: "merge" mixes the values where ways meet, which keeps
     first moments; "path" enumerates the ways, exactly, at most `max_paths`; "sample" smooths the hard function by
     `samples` draws around its arguments. A soft loop stops for a sample once the probability of going on is at most
-    `eps` (None: 1e-6, 1e-12 in float64), and for all after `max_iter` soft rounds, with a warning; `leftover` says
-    what becomes of the rest: "last" state, "renormalise", "raise". Under torch.compile, which cannot look at
-    probabilities, a soft loop that has no static end runs all `max_iter` rounds: set it. `t_conorm`: of `or`; `and` is its dual. `extremum`:
-    min and max by "logsumexp", "mean" or "hard". `window`: reals closer than that count as equal, or "sech2".
+    `eps` (None: 1e-6, 1e-12 in float64), and for all after `max_iter` soft rounds, with a warning; `leftover` says what
+    becomes of the rest: "last" state, "renormalise", "raise". Under torch.compile, which cannot look at probabilities,
+    a soft loop that has no static end runs all `max_iter` rounds: set it. `t_conorm`: of `or`; `and` is its dual.
+    `extremum`: min and max by "logsumexp", "mean" or "hard". `window`: reals closer than that count as equal, or
+    "sech2".
 
     A way of probability exactly 0 contributes neither value nor gradient, whatever is undefined on it. On a way of any
     other probability NaN is NaN: in `if x > 0: y = torch.sqrt(x)` write `torch.sqrt(torch.clamp(x, min=1e-6))`, which
