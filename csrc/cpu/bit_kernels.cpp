@@ -22,7 +22,7 @@ struct Vector<1> {
 constexpr int kStrip = 64;
 typedef uint8_t Bytes __attribute__((vector_size(kStrip), aligned(1), may_alias));
 // Samples are fetched this many ahead: eight streams at once are more than the processor's own prefetching follows, and
-// and packing what lies in memory takes a sixth less with it.
+// packing what lies in memory takes a sixth less with it.
 constexpr int kFetchAhead = 32;
 // Inputs whose packed bytes are kept between the two steps: 64 * 8 samples of them fit the second-level cache.
 constexpr int kPackInputs = 1024;
