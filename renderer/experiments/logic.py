@@ -19,6 +19,7 @@ from renderer.experiments.monks import load_monks
 from renderer.logic import LogicNet, Thermometer, accuracy, dense_net, logic_tree_net
 from renderer.train.experiment import share
 
+Parametrisation = Literal["op16", "iwp", "straight_through", "gumbel", "gumbel_straight_through"]
 Task = Literal["monk1", "monk2", "monk3", "adult", "breast_cancer", "mnist", "mnist_tree"]
 
 EVALUATED = 1_000  # samples at a time
@@ -34,6 +35,7 @@ class Recipe:
     tau: float
     lr: float = 0.01
     batch_size: int = 100
+    parametrisation: Parametrisation = "op16"
 
 
 _MONK = Recipe(steps=2_000, width=24, depth=6, tau=1.0)
@@ -41,7 +43,9 @@ RECIPES: dict[str, Recipe] = {
     "monk1": _MONK,
     "monk2": _MONK,
     "monk3": _MONK,
-    "adult": Recipe(steps=6_000, width=256, depth=5, tau=10.0),
+    # With op16 a third of the neurons end less than 90 % sure of their gate, and choosing one shifts all scores of a
+    # class: on some seeds by enough to cost 2 % here, where there are but two. Straight-through trains what is tested.
+    "adult": Recipe(steps=3_000, width=256, depth=5, tau=10.0, lr=0.03, parametrisation="straight_through"),
     "breast_cancer": Recipe(steps=1_000, width=128, depth=5, tau=10.0),
     "mnist": Recipe(steps=9_000, width=8_000, depth=6, tau=10.0, lr=0.03, batch_size=128),
     "mnist_tree": Recipe(steps=3_000, width=16, depth=3, tau=10.0, lr=0.03, batch_size=64),
@@ -75,8 +79,8 @@ class Logic:
     """Samples in a step, over all processes."""
     weight_decay: float = 0.0
     """Pull of the weights to 0 in each step, as AdamW has it, times lr."""
-    parametrisation: Literal["op16", "iwp", "straight_through", "gumbel", "gumbel_straight_through"] = "op16"
-    """How weights say which gate a neuron is."""
+    parametrisation: Parametrisation | Literal[""] = ""
+    """How weights say which gate a neuron is; as the task is known to need, unless given."""
     temperature: float = 1.0
     """Of the softmax over gates."""
     random_init: bool = False
@@ -85,6 +89,8 @@ class Logic:
     """Bits of a pixel of MNIST: grey above level / (levels + 1)."""
     split: int = 0
     """Which quarter of the patients of "breast_cancer" is the test set: the seed of the draw."""
+    validation: int = 0
+    """Samples held out of the training data, and scored: choose settings by these, and look at the test data once."""
 
     def __post_init__(self) -> None:
         recipe = RECIPES[self.task]
@@ -94,7 +100,18 @@ class Logic:
 
     @cached_property
     def splits(self) -> dict[str, tuple[Tensor, Tensor]]:
-        """Bits and labels of "train" and "test"."""
+        """Bits and labels of "train", "test" and, if some are held out, "validation"."""
+        splits = self._load()
+        if self.validation:
+            bits, labels = splits["train"]
+            if not 0 < self.validation < len(labels):
+                raise ValueError(f"validation: expected 0 to {len(labels) - 1} samples, got {self.validation}")
+            order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))
+            held_out, rest = order[: self.validation], order[self.validation :]
+            splits |= {"train": (bits[rest], labels[rest]), "validation": (bits[held_out], labels[held_out])}
+        return splits
+
+    def _load(self) -> dict[str, tuple[Tensor, Tensor]]:
         if self.task == "adult":
             return load_adult(self.data)
         if self.task == "breast_cancer":
@@ -151,15 +168,9 @@ class Logic:
         device = next(model.parameters()).device
         shape = self.splits["test"][0].shape[1:]
         program = model.compile(input_shape=shape if len(shape) == 3 and self.task == "mnist_tree" else None)
-        scores = {}
-        for name, (bits, labels) in self.splits.items():
-            scores[name] = accuracy(program(bits.flatten(1)), labels)
+        discrete = {name: accuracy(program(bits.flatten(1)), labels) for name, (bits, labels) in self.splits.items()}
         bits, labels = self.splits["test"]
         relaxed = accuracy(torch.cat([model(part.to(device)).cpu() for part in bits.split(EVALUATED)]), labels)
-        return {
-            "accuracy": scores["test"],
-            "relaxed_accuracy": relaxed,
-            "gap": relaxed - scores["test"],
-            "train_accuracy": scores["train"],
-            "gates": float(program.gates),
-        }
+        test = discrete.pop("test")
+        scores = {"accuracy": test, "relaxed_accuracy": relaxed, "gap": relaxed - test, "gates": float(program.gates)}
+        return scores | {f"{name}_accuracy": value for name, value in discrete.items()}

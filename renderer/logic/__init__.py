@@ -21,6 +21,7 @@ from renderer.logic.parametrisation import PARAMETRISATIONS
 from renderer.logic.pooling import OrPool2d
 from renderer.logic.presets import dense_net, logic_tree_net
 from renderer.logic.program import BitProgram
+from renderer.logic.wiring import Wiring
 
 __all__ = [
     "GATES",
@@ -35,6 +36,7 @@ __all__ = [
     "OneHot",
     "OrPool2d",
     "Thermometer",
+    "Wiring",
     "accuracy",
     "connect",
     "count_gates",

@@ -46,6 +46,22 @@ def test_monks_are_learnt_from_all_robots(tmp_path: Path) -> None:
     assert results["gap"] == pytest.approx(results["relaxed_accuracy"] - results["accuracy"])
 
 
+def test_samples_are_held_out_of_the_training_data(tmp_path: Path) -> None:
+    write_monks(tmp_path)
+    whole = Logic(data=tmp_path, task="monk1").splits
+    experiment = Logic(data=tmp_path, task="monk1", validation=100, steps=2)
+    splits = experiment.splits
+    assert {name: len(labels) for name, (_, labels) in splits.items()} == {"train": 332, "test": 432, "validation": 100}
+    robots = [{tuple(row) for row in splits[name][0].tolist()} for name in ("train", "validation")]
+    assert robots[0] | robots[1] == {tuple(row) for row in whole["train"][0].tolist()}
+    assert not robots[0] & robots[1]
+    results = fit(experiment, steps=2, out=tmp_path / "out", device="cpu")
+    assert {"accuracy", "train_accuracy", "validation_accuracy"} <= set(results)
+    for number in (-1, 432):
+        with pytest.raises(ValueError, match=f"validation: expected 0 to 431 samples, got {number}"):
+            Logic(data=tmp_path, task="monk1", validation=number).splits  # noqa: B018
+
+
 def test_adult_has_the_hours_and_leaves_out_rows_with_unknown_values(tmp_path: Path) -> None:
     write_adult(tmp_path)
     tables = load_adult(tmp_path)
