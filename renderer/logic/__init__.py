@@ -16,6 +16,7 @@ from renderer.logic.encoding import Boolean, Encoding, OneHot, Thermometer
 from renderer.logic.gates import GATES
 from renderer.logic.group_sum import GroupSum
 from renderer.logic.layer import LogicLayer, count_gates
+from renderer.logic.local import connect_locally
 from renderer.logic.network import LogicNet, accuracy
 from renderer.logic.parametrisation import PARAMETRISATIONS
 from renderer.logic.pooling import OrPool2d
@@ -39,6 +40,7 @@ __all__ = [
     "Wiring",
     "accuracy",
     "connect",
+    "connect_locally",
     "count_gates",
     "dense_net",
     "logic_tree_net",

@@ -8,7 +8,7 @@ import torch
 
 from renderer.experiments.adult import load_adult
 from renderer.experiments.breast_cancer import ATTRIBUTES, load_breast_cancer
-from renderer.experiments.logic import RECIPES, Logic
+from renderer.experiments.logic import RECIPES, Logic, shifted
 from renderer.experiments.monks import SIZES, load_monks
 from renderer.scene.errors import DataError
 from renderer.train.loop import fit
@@ -115,10 +115,29 @@ def test_bad_files_are_one_line_errors(name: str, content: str | bytes | None, m
     assert "\n" not in str(error.value)
 
 
+def test_pictures_are_moved_each_by_its_own_pixels(tmp_path: Path) -> None:
+    pictures = torch.rand(60, 2, 5, 4) > 0.5
+    moves = torch.randint(-2, 3, (60, 2))
+    for picture, moved, (down, right) in zip(pictures, shifted(pictures, moves), moves.tolist(), strict=True):
+        for (c, y, x), value in zip(itertools.product(range(2), range(5), range(4)), moved.flatten(), strict=True):
+            inside = 0 <= y - down < 5 and 0 <= x - right < 4
+            assert value == (picture[c, y - down, x - right] if inside else False)
+    write_mnist(tmp_path)
+    still, moving = (Logic(data=tmp_path, task="mnist", shift=shift, batch_size=60) for shift in (0, 1))
+    images = {tuple(image.flatten().tolist()) for image in still.splits["train"][0]}
+    assert {tuple(image.flatten().tolist()) for image in still.batch(1, 0, 1)[0]} <= images
+    batch = {tuple(image.flatten().tolist()) for image in moving.batch(1, 0, 1)[0]}
+    assert len(batch) > len(images)
+    with pytest.raises(ValueError, match="wiring: expected 'random' for mnist_tree, got 'local'"):
+        Logic(data=tmp_path, task="mnist_tree", wiring="local")
+    with pytest.raises(ValueError, match="shift: expected 0 for adult, which has no pictures, got 1"):
+        Logic(data=tmp_path, task="adult", shift=1)
+
+
 @pytest.mark.parametrize("task", ["mnist", "mnist_tree"])
 def test_images_are_trained_on_as_bits(task: str, tmp_path: Path) -> None:
     write_mnist(tmp_path)
-    width = 1 if task == "mnist_tree" else 40
+    width = 1 if task == "mnist_tree" else 800
     experiment = Logic(data=tmp_path, task=task, width=width, levels=2, batch_size=4)  # type: ignore[arg-type]
     assert experiment.splits["train"][0].shape[1:] == (2, 28, 28)
     assert experiment.steps == RECIPES[task].steps
