@@ -158,10 +158,10 @@ class Logic:
         classes = 10 if self.task.startswith("mnist") else 2
         if self.task == "mnist_tree":
             return logic_tree_net(self.width, tau=self.tau, channels=self.levels, parametrisation=self.parametrisation)
-        local = {}
-        if self.wiring == "local":
+        positions, radii = None, LOCAL_RADII[: self.depth] if self.wiring == "local" else ()
+        if radii:
             pixels = torch.cartesian_prod(*(torch.arange(float(side)) for side in bits.shape[-2:]))
-            local = {"positions": pixels.repeat(self.levels, 1), "radii": LOCAL_RADII[: self.depth]}
+            positions = pixels.repeat(self.levels, 1)
         return dense_net(
             bits[0].numel(),
             self.width,
@@ -171,7 +171,8 @@ class Logic:
             parametrisation=self.parametrisation,
             residual=not self.random_init,
             temperature=self.temperature,
-            **local,
+            positions=positions,
+            radii=radii,
         )
 
     def optimiser(self, model: nn.Module) -> torch.optim.Optimizer:
@@ -218,5 +219,5 @@ def shifted(pictures: Bool[Tensor, "N C H W"], moves: Int[Tensor, "N 2"]) -> Boo
     padded = functional.pad(pictures, (border,) * 4)
     rows = torch.arange(height) + border - moves[:, :1]
     columns = torch.arange(width) + border - moves[:, 1:]
-    place = torch.arange(n)[:, None, None, None], torch.arange(channels)[:, None, None]
-    return padded[(*place, rows[:, None, :, None], columns[:, None, None, :])]
+    picture, channel = torch.arange(n)[:, None, None, None], torch.arange(channels)[:, None, None]
+    return padded[picture, channel, rows[:, None, :, None], columns[:, None, None, :]]
