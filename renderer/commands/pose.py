@@ -54,7 +54,7 @@ class Pose:
         known = "as found" if self.settings.fov_y is None else "as given"
         at = ", ".join(f"{value:.4g}" for value in result["position"])
         print(f"camera at ({at}), vertical field of view {result['fov_y']:.1f}° {known}: IoU {result['iou']:.4f}")
-        for other in result["other_candidates"]:
-            print(f"another explanation, turned by {other['degrees_from_best']:.0f}°: IoU {other['iou']:.4f}")
+        for other in result["other_candidates"][:1]:
+            print(f"next best, turned by {other['degrees_from_best']:.0f}°: IoU {other['iou']:.4f}")
         print(f"{made.metrics['seconds']['total']:.0f} s; written to {made.folder}:")
         print("transforms.json, overlay.png, report.html")

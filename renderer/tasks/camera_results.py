@@ -15,6 +15,7 @@ from torch import Tensor
 from renderer.scene.camera import Camera
 from renderer.scene.images import IMAGE_EXTENSIONS, INSIDE, linear_rgb, read_image
 from renderer.scene.lights import Lights
+from renderer.scene.material import Material
 from renderer.scene.mesh import Mesh
 from renderer.scene.views import Views
 from renderer.shading.hard_renderer import HardRenderer
@@ -31,7 +32,8 @@ CAMERA_OUTPUTS = (
     *("metrics.json", "transforms.json", "candidates.json", "scene.toml", "overlay.png", "report.html"),
     *(f"{PICTURE}{extension}" for extension in IMAGE_EXTENSIONS),
 )
-SMALLEST = 256  # pictures with a shorter side than that are enlarged in overlay.png
+PLAIN = "#8a9bb4"  # a mesh without colours of its own, so that it stands out from white
+SMALLEST = 128  # pictures with a shorter side than that are enlarged in overlay.png
 
 
 def write_camera_results(
@@ -120,8 +122,10 @@ def sheet(
     if image is not None:
         colours = torch.from_numpy(linear_rgb(read_image(image), image)).to(silhouette).clamp(0, 1)
         given = colours * silhouette[..., None] + (1 - silhouette[..., None])
+    plain = mesh.material is None and mesh.vertex_colours is None and mesh.face_colours is None
+    look = mesh.with_appearance(material=Material(PLAIN)) if plain else mesh
     with torch.no_grad():
-        drawn = HardRenderer(background=1.0)(mesh, camera, Lights.from_eye(camera))[0, ..., :3].clamp(0, 1)
+        drawn = HardRenderer(background=1.0)(look, camera, Lights.from_eye(camera))[0, ..., :3].clamp(0, 1)
     difference = overlay(covered, (silhouette >= INSIDE).to(covered))
     captions = ["given", "the mesh by this camera", "grey: both, orange: mesh only,\nblue: mask only"]
     zoom = -(-SMALLEST // min(silhouette.shape))
