@@ -38,7 +38,7 @@ from tests.bench.run import RESULTS, table
 
 SCENES = Path(__file__).parents[2] / "scenes"
 VIEWS, SIZE, DISTANCE, FOV = 24, 64, 2.732, 30.0
-STEPS, BETAS = 100, (0.5, 0.95)
+BETAS = (0.5, 0.95)  # of Adam
 LAPLACIAN, FLATTEN = 0.03, 0.0003
 LEVEL, RADIUS = 3, 0.5  # of the sphere: 642 vertices
 DISTRIBUTIONS = ("uniform", "cubic_hermite", "gaussian", "logistic", "cauchy", "laplace")
@@ -111,7 +111,7 @@ def renderer_of(setting: Setting, tau: float) -> SoftRenderer:
     return SoftRenderer(relaxed, t_conorm(kind, float(parameter)) if parameter else t_conorm(kind))
 
 
-def best_iou(given: Problem, renderer: SoftRenderer, step_size: float, steps: int = STEPS) -> float:
+def best_iou(given: Problem, renderer: SoftRenderer, step_size: float, steps: int) -> float:
     """The best hard IoU on the way."""
     model = Deformation()
     optimizer = torch.optim.Adam(model.parameters(), lr=step_size, betas=BETAS)
@@ -131,7 +131,7 @@ def best_iou(given: Problem, renderer: SoftRenderer, step_size: float, steps: in
 
 
 def setting_row(
-    problems: Sequence[Problem], setting: Setting, taus: Sequence[float], sizes: Sequence[float]
+    problems: Sequence[Problem], setting: Setting, taus: Sequence[float], sizes: Sequence[float], steps: int
 ) -> dict[str, Any]:
     """One setting: the mean over the problems of the best that the sweep finds for each, and the whole sweep."""
     began = time.process_time()
@@ -139,7 +139,7 @@ def setting_row(
     for given in problems:
         runs = []
         for tau, size in itertools.product(taus, sizes):
-            iou = best_iou(given, renderer_of(setting, tau), size)
+            iou = best_iou(given, renderer_of(setting, tau), size, steps)
             runs.append({"shape": given.shape, "elevation": given.elevation, "tau": tau, "lr": size, "iou": iou})
         best.append(max(runs, key=lambda run: run["iou"]))
         sweep += runs
@@ -172,6 +172,7 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--t-conorms", nargs="+", default=list(T_CONORMS), help="NAME, NAME:PARAMETER or outline")
     parser.add_argument("--taus", nargs="+", type=float, default=[10.0**-k for k in range(1, 8)])
     parser.add_argument("--step-sizes", nargs="+", type=float, default=[10**-1.25, 10**-1.5, 10**-1.75])
+    parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--support-eps", type=float, help="a face is cut where it covers less than that")
     parser.add_argument("--out", type=Path, default=RESULTS / "shape_protocol.json")
     parser.add_argument("--resume", action="store_true", help="keep the rows of OUT that have the same sweep")
@@ -181,7 +182,7 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
 def main(given: Sequence[str] | None = None) -> None:
     asked = arguments(given)
     torch.set_num_threads(1)
-    swept = {name: getattr(asked, name) for name in ("shapes", "elevations", "taus", "step_sizes")}
+    swept = {name: getattr(asked, name) for name in ("shapes", "elevations", "taus", "step_sizes", "steps")}
     done: dict[Setting, dict[str, Any]] = {}
     if asked.resume and asked.out.exists():
         saved = json.loads(asked.out.read_text())
@@ -192,7 +193,7 @@ def main(given: Sequence[str] | None = None) -> None:
     for name, kind, conorm in itertools.product(asked.distributions, asked.distances, asked.t_conorms):
         setting = Setting(name, kind == "squared", conorm, asked.support_eps)
         if setting not in done:
-            row = done[setting] = setting_row(problems, setting, asked.taus, asked.step_sizes)
+            row = done[setting] = setting_row(problems, setting, asked.taus, asked.step_sizes, asked.steps)
             results = {"environment": environment.describe(), "swept": swept, "rows": list(done.values())}
             asked.out.parent.mkdir(exist_ok=True)
             asked.out.write_text(json.dumps(results, indent=1) + "\n")
