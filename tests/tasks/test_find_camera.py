@@ -18,6 +18,7 @@ import torch
 
 from renderer import Camera, Mesh
 from renderer.cli import main
+from renderer.ops import native
 from renderer.scene import Scene
 from renderer.scene.views import load_views
 from renderer.tasks import PoseSettings, find_camera
@@ -122,6 +123,7 @@ OFTEN = """
 import sys
 import renderer.tasks.run
 from renderer.cli import main
+from renderer.ops import native
 renderer.tasks.run.CHECKPOINT_SECONDS = 0.02
 sys.exit(main(sys.argv[1:]))
 """
@@ -174,3 +176,14 @@ def test_bad_input_is_one_line(
 def test_degrees_between() -> None:
     quarter = torch.tensor([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
     assert degrees_between(quarter, torch.eye(3)).item() == pytest.approx(90.0)
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available() or native.CUDA is None, reason="no GPU, or no CUDA kernels built")
+def test_on_a_gpu(data: tuple[Path, Camera], tmp_path: Path) -> None:
+    folder, _ = data
+    settings = PoseSettings(fov_y=35.0, starts=12, steps=45, resolution=32, refine_steps=20, finalists=2)
+    made = find_camera(folder / "ring.ply", folder / "rgba.png", tmp_path / "out", settings=settings, device="cuda")
+    assert made.camera.device.type == "cpu"
+    assert made.metrics["settings"]["device"] == "cuda"
+    assert made.metrics["result"]["iou"] > 0.95
