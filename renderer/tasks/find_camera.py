@@ -15,7 +15,8 @@ from renderer.scene.camera import Camera
 from renderer.scene.images import mask_of_mask_file, read_image
 from renderer.scene.mesh import Mesh
 from renderer.tasks.camera_results import CAMERA_OUTPUTS, camera_record, candidate_records, write_camera_results
-from renderer.tasks.pose import PoseFit, estimate_pose
+from renderer.tasks.pose import estimate_pose
+from renderer.tasks.pose_fit import PoseFit
 from renderer.tasks.pose_settings import PoseSettings
 from renderer.tasks.run import Run
 from renderer.train.ranks import device_named

@@ -21,7 +21,7 @@ from renderer import Mesh
 from renderer.scene.pose import FLIP_YZ, orbiting
 from renderer.tasks.optimise import remesh_to
 from renderer.tasks.parts import cover
-from renderer.tasks.pose import PoseFit, fit_poses
+from renderer.tasks.pose_fit import PoseFit, fit_poses
 from renderer.tasks.pose_parameters import Poses, degrees_between
 from renderer.tasks.pose_settings import PoseSettings
 from tests.bench import environment

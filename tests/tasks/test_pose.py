@@ -8,7 +8,8 @@ import torch
 from renderer.scene import Camera, Mesh, torus
 from renderer.tasks import PoseSettings, estimate_pose
 from renderer.tasks.parts import cover
-from renderer.tasks.pose import PoseFit, distinct, first_poses, refining
+from renderer.tasks.pose import distinct, first_poses, refining
+from renderer.tasks.pose_fit import PoseFit
 from renderer.tasks.pose_parameters import even_rotations, turn
 
 QUICK = PoseSettings(fov_y=35.0, starts=16, steps=60, resolution=32)
