@@ -13,7 +13,7 @@ EMULATION := -C cmake.define.RENDERER_CUDA_EMULATION=ON
 # `make notebooks WRITE=1` keeps what they print and draw.
 NOTEBOOKS ?= $(wildcard notebooks/*.ipynb)
 
-.PHONY: demo test test-all notebooks lint bench bench-reconstruct bench-sort bench-strategies bench-pose bench-cuda cuda-architectures test-cuda-sanitized clean
+.PHONY: demo test test-all notebooks lint bench bench-reconstruct bench-sort bench-strategies bench-pose bench-shape bench-cuda cuda-architectures test-cuda-sanitized clean
 
 demo: $(VENV)/.run
 	$(BIN)/renderer reconstruct scenes/creature --out $(OUT) --overwrite
@@ -63,6 +63,10 @@ test-cuda-sanitized: $(VENV)/.dev
 
 bench-pose: $(VENV)/.dev
 	$(BIN)/python -m tests.bench.pose
+
+# The published sweep is a matter of hours; ARGS="--distributions logistic --taus 1e-4" does a part of it.
+bench-shape: $(VENV)/.dev
+	$(BIN)/python -m tests.bench.shape_protocol $(ARGS)
 
 # What the command line needs.
 $(VENV)/.run: $(VENV)/.created pyproject.toml constraints.txt $(SOURCES)

@@ -14,6 +14,7 @@ from renderer.scene.errors import DataError
 try:
     import tyro
 
+    from renderer.commands.pose import Pose
     from renderer.commands.predict import Predict
     from renderer.commands.render import Render
     from renderer.commands.shapes import Shapes
@@ -78,6 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             {
                 "reconstruct": Reconstruct,
                 "texture": Texture,
+                "pose": Pose,
                 "render": Render,
                 "train": Train,
                 "shapes": Shapes,

@@ -228,7 +228,7 @@ class Render:
         if self.light == "studio":
             return Lights.studio(scene.up)
         if self.light == "eye":
-            return Lights(AmbientLight(0.2), DirectionalLight(-camera.world_to_camera[2, :3], colour=0.8))
+            return Lights.from_eye(camera)
         return Lights(AmbientLight(1.0)) if self.light == "none" else None
 
     def _changed(self, scene: Scene) -> Scene:
