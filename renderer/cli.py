@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -34,7 +35,8 @@ class Reconstruct:
 
     DATA is a folder with transforms.json or transforms_train.json (and transforms_test.json, whose views are scored and
     never fitted) and RGBA or mask images, or with masks and a COLMAP model. OUT gets mesh.glb, mesh.ply, turntable.mp4,
-    report.html and metrics.json.
+    report.html and metrics.json. Several processes share the views through
+    `torchrun --nproc-per-node N -m renderer.cli reconstruct …`.
     """
 
     data: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
@@ -58,6 +60,8 @@ class Reconstruct:
             overwrite=self.overwrite,
             progress=not self.quiet,
         )
+        if os.environ.get("RANK", "0") != "0":  # one of several processes; the first one reports
+            return
         result, hull = made.metrics["result"], made.metrics["hull"]
         for split, name in (("train", "training views"), ("test", "unseen views")):
             if f"{split}_iou" in result:

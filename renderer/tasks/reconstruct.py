@@ -21,6 +21,7 @@ from renderer.tasks.run import Run, given_by
 from renderer.tasks.scores import scores
 from renderer.tasks.settings import Settings
 from renderer.tasks.visual_hull import carve, level_surface, simplest_surface, surrounding_sphere
+from renderer.train.ranks import Ranks, ranks
 
 DEFAULT = Settings()
 
@@ -49,6 +50,8 @@ def reconstruct(
     data: as `load_views` reads it; test views are scored and never fitted. resume: go on from the checkpoint in `out`,
     if there is one, to the same bits. overwrite: replace an earlier result. progress: show a bar on a terminal.
 
+    Under torchrun the processes share the views of each step, and the first alone writes; all return the result.
+
     Raises DataError (bad data, masks that contradict each other, `out` in use), and Stopped, a KeyboardInterrupt, once
     a checkpoint is saved after Ctrl-C or SIGTERM. Nothing in `out` changes before the data has been read, and results
     appear there only when all are complete.
@@ -56,21 +59,31 @@ def reconstruct(
     >>> reconstruct("scenes/creature", "run").metrics["result"]["train_iou"]
     0.9988
     """
-    run = Run(Path(out), OUTPUTS, resume=resume, overwrite=overwrite)
+    with ranks("cpu") as here:
+        return _reconstruct(data, out, settings, resume=resume, overwrite=overwrite, progress=progress, here=here)
+
+
+def _reconstruct(
+    data: str | Path, out: str | Path, settings: Settings, *, resume: bool, overwrite: bool, progress: bool, here: Ranks
+) -> Reconstruction:
+    run = Run(Path(out), OUTPUTS, resume=resume, overwrite=overwrite, here=here)
     train = load_views(data, "train")
     test = load_views(data, "test") if has_test(data) else None
     masks, camera = fit_views(train.masks, train.camera, settings.max_image_size)
     stages = with_effort(STAGES if settings.start == "hull" else SPHERE_STAGES, settings.effort)
 
-    with run.opened(given_by(train), dataclasses.asdict(settings)) as state:
-        if not state:
-            with run.timed("hull"):
-                hull, start = begin(data, masks, camera, settings)
-            with run.timed("scores"):
-                state.update(hull=scores(hull, train, test), fit=Fit(start).state())
+    def first_state() -> dict[str, Any]:
+        with run.timed("hull"):
+            hull, start = begin(data, masks, camera, settings)
+        with run.timed("scores"):
+            return {"hull": scores(hull, train, test), "fit": Fit(start).state()}
+
+    # More processes add the views' gradients in another order.
+    with run.opened(given_by(train), {**dataclasses.asdict(settings), "processes": here.world}) as state:
+        state = state or here.from_first(first_state)
         fit = Fit.of_state(state["fit"])
 
-        with run.timed("fit"), bar(stages, fit, progress) as steps:
+        with run.timed("fit"), bar(stages, fit, progress and here.first) as steps:
 
             def after_step(fit: Fit) -> None:
                 steps.update()
@@ -86,17 +99,23 @@ def reconstruct(
                 views_per_step=settings.views_per_step,
                 seed=settings.seed,
                 after_step=after_step,
+                here=here,
             )
-        with run.timed("scores"):
-            metrics = {
-                "result": scores(mesh, train, test),
-                "hull": state["hull"],
-                "data": {"folder": str(data), "train_views": len(train), "test_views": len(test) if test else 0},
-                "settings": dataclasses.asdict(settings),
-                "stages": [dataclasses.asdict(stage) for stage in stages],
-            }
-        with run.timed("files"), run.results() as folder:
-            write_results(folder, mesh, train, test, metrics=metrics, losses=fit.losses, seconds=run.elapsed)
+
+        def finish() -> dict[str, Any]:
+            with run.timed("scores"):
+                metrics = {
+                    "result": scores(mesh, train, test),
+                    "hull": state["hull"],
+                    "data": {"folder": str(data), "train_views": len(train), "test_views": len(test) if test else 0},
+                    "settings": dataclasses.asdict(settings),
+                    "stages": [dataclasses.asdict(stage) for stage in stages],
+                }
+            with run.timed("files"), run.results() as folder:
+                write_results(folder, mesh, train, test, metrics=metrics, losses=fit.losses, seconds=run.elapsed)
+            return metrics
+
+        metrics = here.from_first(finish)
     return Reconstruction(mesh, metrics, run.folder)
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -33,18 +36,43 @@ class Ranks:
         dist.all_reduce(value, op=dist.ReduceOp.MAX)
         return int(value)
 
-    def mean(self, value: Tensor) -> Tensor:
-        """The mean over the processes, element by element, the same in all of them."""
+    def sum(self, value: Tensor) -> Tensor:
+        """The sum over the processes, element by element, the same in all of them."""
         if self.world == 1:
             return value
         total = value.clone()
         dist.all_reduce(total)
-        return total / self.world
+        return total
+
+    def mean(self, value: Tensor) -> Tensor:
+        """The mean over the processes, element by element, the same in all of them."""
+        return value if self.world == 1 else self.sum(value) / self.world
+
+    def from_first(self, make: Callable[[], T]) -> T:
+        """What `make` gives or raises in the first process, which alone calls it, in all of them.
+
+        >>> mesh = here.from_first(lambda: Mesh.load("start.ply"))
+        """
+        if self.world == 1:
+            return make()
+        answer: list[Any] = [None, None]
+        if self.first:
+            try:
+                answer[0] = make()
+            except Exception as error:  # else the other processes would wait for ever
+                answer[1] = error
+        dist.broadcast_object_list(answer, device=self.device)
+        if answer[1] is not None:
+            raise answer[1]
+        return answer[0]
 
     def wait(self) -> None:
         """Return when all processes have come here."""
         if self.world > 1:
             dist.barrier()
+
+
+ALONE = Ranks(0, 1, torch.device("cpu"))
 
 
 @contextmanager
