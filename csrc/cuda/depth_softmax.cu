@@ -1,6 +1,7 @@
 #include "cuda/depth_softmax.h"
 
 #include "cuda/block_sum.h"
+#include "cuda/distribution.h"
 
 RNDR_NAMESPACE_BEGIN
 
@@ -83,16 +84,16 @@ __device__ bool look_up(const FaceTexture<T>& t, const T z[3], bool perspective,
 }
 
 template <class D, class T>
-__device__ T coverage_at(const LocalTriangle<T>& t, T x, T y, const CoverageParams<T>& c, T& z) {
+__device__ T coverage_at(const D& distribution, const LocalTriangle<T>& t, T x, T y, const CoverageParams<T>& c, T& z) {
   bool inside;
   const T d2 = boundary_distance2(t, x, y, inside);
   z = standardise(d2, inside, c.squared, c.inverse_scale);
-  return z >= c.lowest ? D::cdf(z, distribution_params(c)) : T(0);
+  return z >= c.lowest ? distribution.cdf(z, distribution_params(c)) : T(0);
 }
 
 template <class D, class T>
 __global__ void __launch_bounds__(kTileThreads)
-    forward_kernel(ImageTiles tiles, SoftmaxScene<T> scene, Bins bins, T* colour, T* background, T* nearest, T* sum) {
+    forward_kernel(D distribution, ImageTiles tiles, SoftmaxScene<T> scene, Bins bins, T* colour, T* background, T* nearest, T* sum) {
   __shared__ LocalTriangle<T> staged[kStage];
   __shared__ int face_of[kStage];  // -1 for a face that does not meet the tile
   const TilePixel pixel(tiles);
@@ -122,7 +123,7 @@ __global__ void __launch_bounds__(kTileThreads)
         const int face = face_of[i];
         if (face < 0) continue;
         T z;
-        const T coverage = coverage_at<D>(staged[i], x, y, c, z);
+        const T coverage = coverage_at(distribution, staged[i], x, y, c, z);
         if (!(coverage > T(0))) continue;
         T depth[3];
         scene.depths(pixel.view, face, depth);
@@ -164,7 +165,7 @@ struct FaceSums {
 // One block a tile, its faces shared out among threads, or one block a face: as the backward kernel of the face coverage.
 template <class D, class T>
 __global__ void __launch_bounds__(kTileThreads)
-    backward_kernel(ImageTiles tiles, SoftmaxScene<T> scene, Bins bins, SoftmaxImages<T> images, SoftmaxScatters<T> gradients,
+    backward_kernel(D distribution, ImageTiles tiles, SoftmaxScene<T> scene, Bins bins, SoftmaxImages<T> images, SoftmaxScatters<T> gradients,
                     double* parameter_parts) {
   __shared__ LocalTriangle<T> staged[kStage];
   __shared__ Extent pixels_of[kStage];
@@ -252,7 +253,7 @@ __global__ void __launch_bounds__(kTileThreads)
               const size_t image_at = first_pixel + static_cast<size_t>(py) * s.width + px;
               const T fx = T(px) + T(0.5), fy = T(py) + T(0.5);
               T z;
-              const T coverage = coverage_at<D>(staged[slot], fx, fy, c, z);
+              const T coverage = coverage_at(distribution, staged[slot], fx, fy, c, z);
               if (!(coverage > T(0))) continue;
               const T* g = images.grad_colour + image_at * channels;
               const Closest<T> near = closest_point(staged[slot], fx, fy);
@@ -268,8 +269,8 @@ __global__ void __launch_bounds__(kTileThreads)
                 for (int corner = 0; corner < 3; ++corner) product[corner] += g[k] * attribute(k, corner);
               const DistributionParams<T> d = distribution_params(c);
               T df = T(0);
-              if constexpr (D::has_shape) df = D::dcdf_dshape(z, d);
-              const FragmentSums<T> r = fragment_sums(staged[slot], fx, fy, depth, c, params, coverage, D::pdf(z, d), df, product[0], product[1],
+              if (distribution.has_shape) df = distribution.dcdf_dshape(z, d);
+              const FragmentSums<T> r = fragment_sums(staged[slot], fx, fy, depth, c, params, coverage, distribution.pdf(z, d), df, product[0], product[1],
                                                       product[2], pair.depth, tile_nearest[at], tile_sum[at], tile_mean[at]);
               for (int k = 0; k < kChannelsTogether && begin + k < channels; ++k) {
                 const T factor = textured && begin + k < texture.channels ? texture_value(texture, l, begin + k) : T(1);
@@ -278,7 +279,7 @@ __global__ void __launch_bounds__(kTileThreads)
               if (!main_pass) continue;
               const T vertex[9] = {r.x0, r.y0, r.z0, r.x1, r.y1, r.z1, r.x2, r.y2, r.z2};
               for (int k = 0; k < 9; ++k) sums.corner[k] += vertex[k];
-              sums.scale += r.scale, sums.shape += r.shape, sums.shift += r.shift * T(D::shift_sign), sums.gamma += r.gamma;
+              sums.scale += r.scale, sums.shape += r.shape, sums.shift += r.shift * T(distribution.shift_sign), sums.gamma += r.gamma;
               if (!textured) continue;
               for (int k = 0; k < 3; ++k) {
                 sums.uv[2 * k] += r.p * r.b[k] * pair.u;
@@ -343,6 +344,14 @@ __global__ void __launch_bounds__(kTileThreads)
 
 static_assert(kCornerSums % kRound == 0, "rounds have no remainder");
 
+// Calls body(distribution) for the one of that name. The usual one is compiled in. A fragment of the others costs a call more, beside a closest
+// point, a softmax step and attributes from memory; in return nvcc needs a ninth of the time.
+template <class Body>
+void with_softmax_distribution(const char* name, const Body& body) {
+  const AnyDistribution any = any_distribution(name);
+  same_name(name, Logistic::name) ? body(Logistic{}) : body(any);
+}
+
 template <class T>
 void check_range(const SoftmaxSettings& s) {
   if (!(s.far > s.near)) throw std::invalid_argument("near, far: expected near < far, got " + std::to_string(s.near) + ", " + std::to_string(s.far));
@@ -359,10 +368,11 @@ void depth_softmax_forward(const Screen<T>& s, const Attributes<T>& attributes, 
   const ImageTiles tiles = tiles_of(s);
   const SoftmaxScene<T> scene{s, attributes, textures, plan, softmax};
   const long long corners = 3ll * s.face_count, coordinates = 2ll * s.batch * textures.uv_count;
-  with_plan(parameters, settings, plan, status, stream, [&](auto d) {
+  form_plan(parameters, settings, plan, status, stream);
+  with_softmax_distribution(settings.distribution, [&](auto d) {
     launch(check_kernel<T>, {blocks_for(max_(max_(corners, coordinates), 1ll), 256), 256, 0, stream}, scene, status);
     bin_items(scene, s.batch, s.face_count, tiles.columns(), tiles.rows(), bins, stream);
-    launch(forward_kernel<decltype(d), T>, tiles.launch(stream), tiles, scene, bins, colour, background, nearest, sum);
+    launch(forward_kernel<decltype(d), T>, tiles.launch(stream), d, tiles, scene, bins, colour, background, nearest, sum);
   });
 }
 
@@ -374,9 +384,10 @@ void depth_softmax_backward(const Screen<T>& s, const Attributes<T>& attributes,
   const ImageTiles tiles = tiles_of(s);
   const SoftmaxScene<T> scene{s, attributes, textures, plan, softmax};
   const unsigned parts = tiles.per_view() + (gradients.vertices.ordered() ? s.face_count : 0);
-  with_plan(parameters, settings, plan, status, stream, [&](auto d) {
+  form_plan(parameters, settings, plan, status, stream);
+  with_softmax_distribution(settings.distribution, [&](auto d) {
     bin_items(scene, s.batch, s.face_count, tiles.columns(), tiles.rows(), bins, stream);
-    launch(backward_kernel<decltype(d), T>, {s.batch * parts, kTileThreads, 0, stream}, tiles, scene, bins, images, gradients, parameter_parts);
+    launch(backward_kernel<decltype(d), T>, {s.batch * parts, kTileThreads, 0, stream}, d, tiles, scene, bins, images, gradients, parameter_parts);
   });
 }
 
