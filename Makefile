@@ -63,7 +63,7 @@ cuda-library: $(VENV)/.dev
 # The CUDA kernels' emulation under sanitizers; tests/cuda/sanitize.sh device does the like on a GPU.
 test-cuda-sanitized: $(VENV)/.dev
 	$(PIP) install cmake ninja nanobind
-	tests/cuda/sanitize.sh -q
+	PATH="$(CURDIR)/$(BIN):$$PATH" tests/cuda/sanitize.sh
 
 bench-pose: $(VENV)/.dev
 	$(BIN)/python -m tests.bench.pose

@@ -119,6 +119,8 @@ __global__ void __launch_bounds__(kTileThreads)
         }
       }
       __syncthreads();
+      // Added up by themselves, so that in a crowded tile no small number meets the sum of 1e5 others.
+      T nearer = own_nearest, more = T(0), sums_more[kChannelsTogether] = {T(0), T(0), T(0), T(0)};
       for (int i = 0; i < count; ++i) {
         const int face = face_of[i];
         if (face < 0) continue;
@@ -130,7 +132,7 @@ __global__ void __launch_bounds__(kTileThreads)
         const Closest<T> near = closest_point(staged[i], x, y);
         const Fragment<T> f = make_fragment(near.lambda, depth, params.perspective);
         const SoftmaxStep<T> step =
-            softmax_step(coverage, (params.far - f.depth) * params.inverse_range, params.inverse_gamma, own_nearest, own_sum);
+            softmax_step(coverage, (params.far - f.depth) * params.inverse_range, params.inverse_gamma, nearer, more);
         const FaceTexture<T> texture = scene.texture(pixel.view, face);
         Lookup<T> l;
         Footprint<T> footprint;
@@ -140,9 +142,13 @@ __global__ void __launch_bounds__(kTileThreads)
           T a = T(0);
           for (int corner = 0; corner < 3; ++corner) a += f.b[corner] * scene.attribute(pixel.view, face, channel, corner);
           if (textured && channel < texture.channels) a *= texture_value(texture, l, channel);
-          sums[k] = sums[k] * step.shrink + step.weight * a;
+          sums_more[k] = sums_more[k] * step.shrink + step.weight * a;
         }
       }
+      const T shrink = exp_((own_nearest - nearer) * params.inverse_gamma);
+      own_nearest = nearer;
+      own_sum = own_sum * shrink + more;
+      for (int k = 0; k < kChannelsTogether; ++k) sums[k] = sums[k] * shrink + sums_more[k];
       __syncthreads();
     }
     if (!pixel.in_image) continue;
@@ -189,7 +195,7 @@ __global__ void __launch_bounds__(kTileThreads)
   }
 
   FaceSums<T> sums{};
-  double background_gamma = 0;
+  double own[4] = {0, 0, 0, 0};  // of the parameters
   // Adds what a face has got of a pass; `share` is this thread's part in it.
   const auto flush_corner = [&](int face, int i, int begin, T total) {
     const int k = i < 9 ? i / 3 : (i - 9) / kChannelsTogether, column = i < 9 ? i % 3 : begin + (i - 9) % kChannelsTogether;
@@ -221,7 +227,7 @@ __global__ void __launch_bounds__(kTileThreads)
         tile_mean[me] = mean;
         if (in_image && main_pass && !by_face) {
           const double above = static_cast<double>(params.background_nearness) - images.nearest[pixel];
-          background_gamma -= static_cast<double>(images.background[pixel]) * (images.grad_background[pixel] - mean) * above *
+          own[3] -= static_cast<double>(images.background[pixel]) * (images.grad_background[pixel] - mean) * above *
                               params.inverse_gamma * params.inverse_gamma;
         }
         __syncthreads();
@@ -306,6 +312,9 @@ __global__ void __launch_bounds__(kTileThreads)
               }
             }
           }
+          // Small numbers among themselves first, as in the forward kernel.
+          own[0] += sums.scale, own[1] += sums.shape, own[2] += sums.shift, own[3] += sums.gamma;
+          sums.scale = sums.shape = sums.shift = sums.gamma = T(0);
           if (!by_face) {
             for (int round = 0; round < kCornerSums; round += kRound) {
               for (int k = 0; k < kRound; ++k) {
@@ -335,7 +344,6 @@ __global__ void __launch_bounds__(kTileThreads)
     }
   }
   __shared__ double totals[kTileThreads];
-  const double own[4] = {sums.scale, sums.shape, sums.shift, sums.gamma + background_gamma};
   for (int k = 0; k < 4; ++k) {
     const double total = block_sum<kTileThreads>(own[k], totals);
     if (me == 0) parameter_parts[4 * static_cast<size_t>(blockIdx.x) + k] = total;

@@ -69,6 +69,7 @@ __global__ void __launch_bounds__(kTileThreads)
   }
 
   PairSums<T> sums{};
+  double own[4] = {0, 0, 0, 0};  // of the parameters
   for (int row = range.r0; row <= range.r1; ++row)
     for (int column = range.c0; column <= range.c1; ++column) {
       const int tile_x = column * kTile, tile_y = row * kTile, x = tile_x + me % kTile, y = tile_y + me / kTile;
@@ -77,7 +78,7 @@ __global__ void __launch_bounds__(kTileThreads)
       tile_grad[me] = in_image ? grad[pixel] : T(0);
       tile_state[me] = in_image ? state[pixel] : conorm.template identity<T>();
       tile_ties[me] = in_image && ties ? ties[pixel] : T(1);
-      if (conorm.has_p() && !by_face && tile_grad[me] != T(0)) sums.p += tile_grad[me] * conorm.dvalue_dp(tile_state[me], c.p);
+      if (conorm.has_p() && !by_face && tile_grad[me] != T(0)) own[3] += tile_grad[me] * conorm.dvalue_dp(tile_state[me], c.p);
       if (!__syncthreads_or(tile_grad[me] != T(0))) continue;
       for (int first = 0; first < faces.count; first += kStage) {
         const int count = min_(kStage, faces.count - first);
@@ -102,6 +103,9 @@ __global__ void __launch_bounds__(kTileThreads)
               add_pair(distribution, conorm, staged[slot], T(px) + T(0.5), T(py) + T(0.5), c, tile_state[at], tile_ties[at], tile_grad[at], sums);
           }
         }
+        // Small numbers among themselves first, as in the forward kernel.
+        own[0] += sums.scale, own[1] += sums.shape, own[2] += sums.shift, own[3] += sums.p;
+        sums.scale = sums.shape = sums.shift = sums.p = T(0);
         if (!by_face) {
           for (int k = 0; k < 6; ++k) {
             corner_sums[me][k] = sums.vertex[k];
@@ -123,7 +127,6 @@ __global__ void __launch_bounds__(kTileThreads)
     }
 
   __shared__ double totals[kTileThreads];
-  const double own[4] = {sums.scale, sums.shape, sums.shift, sums.p};
   for (int k = 0; k < 4; ++k) {
     const double total = block_sum<kTileThreads>(own[k], totals);
     if (me == 0) parameter_parts[4 * static_cast<size_t>(blockIdx.x) + k] = total;

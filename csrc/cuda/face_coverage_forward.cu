@@ -30,11 +30,14 @@ __global__ void __launch_bounds__(kTileThreads)
       }
     }
     __syncthreads();
+    // Added up by themselves, so that in a crowded tile no small number meets the sum of 1e5 others.
+    Accumulated<T> more{conorm.template identity<T>(), T(0)};
     for (int i = 0; i < count; ++i) {
       if (!present[i]) continue;
       const PairCoverage<T> pair = coverage_of(staged[i], x, y, c, distribution, conorm);
-      if (pair.seen) sum = conorm.add(pair.v, pair.level, c.p, sum);
+      if (pair.seen) more = conorm.add(pair.v, pair.level, c.p, more);
     }
+    sum = conorm.merge(more, sum);
     // The rest of the faces changes nothing in a tile that is saturated everywhere.
     if (__syncthreads_and(!pixel.in_image || conorm.saturated(sum.state))) break;
   }

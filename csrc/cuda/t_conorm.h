@@ -32,6 +32,11 @@ struct OneTConorm {
     return sum;
   }
   template <class T>
+  __device__ Accumulated<T> merge(Accumulated<T> more, Accumulated<T> sum) const {
+    rndr::merge<S>(more.state, more.ties, sum.state, sum.ties);
+    return sum;
+  }
+  template <class T>
   __device__ bool saturated(T state) const { return S::saturated(state); }
   template <class T>
   __device__ T value(T state, T p) const { return S::value(state, p); }
@@ -52,6 +57,11 @@ RNDR_DEVICE_NOINLINE T identity_of(int index) {
 template <class T>
 RNDR_DEVICE_NOINLINE Accumulated<T> accumulate_any(int index, T v, T level, T p, Accumulated<T> sum) {
   at_index(TConorms{}, index, [&](auto s) { accumulate<decltype(s)>(v, level, p, sum.state, sum.ties); });
+  return sum;
+}
+template <class T>
+RNDR_DEVICE_NOINLINE Accumulated<T> merge_any(int index, Accumulated<T> more, Accumulated<T> sum) {
+  at_index(TConorms{}, index, [&](auto s) { merge<decltype(s)>(more.state, more.ties, sum.state, sum.ties); });
   return sum;
 }
 template <class T>
@@ -97,6 +107,8 @@ struct AnyTConorm {
   __device__ T identity() const { return identity_of<T>(index); }
   template <class T>
   __device__ Accumulated<T> add(T v, T level, T p, Accumulated<T> sum) const { return accumulate_any(index, v, level, p, sum); }
+  template <class T>
+  __device__ Accumulated<T> merge(Accumulated<T> more, Accumulated<T> sum) const { return merge_any(index, more, sum); }
   template <class T>
   __device__ bool saturated(T state) const { return saturated_any(index, state); }
   template <class T>

@@ -50,5 +50,5 @@ def as_parameter(value: Scalar, like: Tensor) -> Tensor:
     """`value` as a tensor of the type and device of `like`, differentiable if it is a tensor."""
     if isinstance(value, Tensor):
         return value.to(dtype=like.dtype, device=like.device)
-    # Filled on the device: torch.tensor would copy from the host, wait for the device, and keep a CUDA graph from being captured.
+    # Filled on the device: torch.tensor would copy from the host and wait for it, which no CUDA graph can capture.
     return torch.full((), value, dtype=like.dtype, device=like.device)
