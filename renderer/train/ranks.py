@@ -59,7 +59,7 @@ def ranks(device: str = "auto") -> Iterator[Ranks]:
     (0, 1)
     """
     world = int(os.environ.get("WORLD_SIZE", "1"))
-    chosen = _device(device, local=int(os.environ.get("LOCAL_RANK", "0")) if world > 1 else None)
+    chosen = device_named(device, local=int(os.environ.get("LOCAL_RANK", "0")) if world > 1 else None)
     if chosen.type == "cuda":
         torch.cuda.set_device(chosen)
     if world == 1:
@@ -75,7 +75,12 @@ def ranks(device: str = "auto") -> Iterator[Ranks]:
             dist.destroy_process_group()
 
 
-def _device(name: str, local: int | None) -> torch.device:
+def device_named(name: str, *, local: int | None = None) -> torch.device:
+    """The device of a name as `ranks` takes it, GPU number `local` where the name has none; ValueError if not there.
+
+    >>> device_named("cpu")
+    device(type='cpu')
+    """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
@@ -86,6 +91,8 @@ def _device(name: str, local: int | None) -> torch.device:
         ) from None
     if chosen.type == "cuda":
         count = torch.cuda.device_count()
+        if not count:
+            raise ValueError(f"device: expected 'cpu', as torch finds no GPU here, got {name!r}")
         index = chosen.index if chosen.index is not None else local or 0
         if index >= count:
             raise ValueError(f"device: expected one of {count} GPUs, got {name!r}, number {index}")
