@@ -99,7 +99,8 @@ def reconstruct(
                 "result": scores(mesh, train, test),
                 "hull": state["hull"],
                 "data": {"folder": str(data), "train_views": len(train), "test_views": len(test) if test else 0},
-                "settings": chosen,
+                "settings": dataclasses.asdict(settings),
+                "device": where.type,
                 "stages": [dataclasses.asdict(stage) for stage in stages],
             }
         with run.timed("files"), run.results() as folder:

@@ -149,7 +149,8 @@ def fit_texture(
             metrics = {
                 "result": picture_scores(made, lights, train, test),
                 "data": {"folder": str(data), "train_views": len(train), "test_views": len(test) if test else 0},
-                "settings": chosen,
+                "settings": dataclasses.asdict(settings),
+                "device": where.type,
             }
         with run.timed("files"), run.results() as folder:
             write_picture_results(
