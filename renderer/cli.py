@@ -31,7 +31,7 @@ BAD_INPUT = 2  # exit status; 128 + the signal's number after an interruption, a
 
 @dataclass(frozen=True)
 class Reconstruct:
-    """Make a closed mesh from masks and cameras, on the CPU.
+    """Make a closed mesh from masks and cameras.
 
     DATA is a folder with transforms.json or transforms_train.json (and transforms_test.json, whose views are scored and
     never fitted) and RGBA or mask images, or with masks and a COLMAP model. OUT gets mesh.glb, mesh.ply, turntable.mp4,
@@ -43,6 +43,8 @@ class Reconstruct:
     """Folder with masks and cameras."""
     out: Annotated[Path, tyro.conf.arg(metavar="OUT")]
     """Folder for the results; made if it is not there."""
+    device: str = "cpu"
+    """Where the heavy part runs: "cpu", "cuda", or "auto" for a GPU where there is one."""
     resume: bool = False
     """Go on from the checkpoint that an interrupted run left in OUT, to the same result."""
     overwrite: bool = False
@@ -56,6 +58,7 @@ class Reconstruct:
             self.data,
             self.out,
             settings=self.settings,
+            device=self.device,
             resume=self.resume,
             overwrite=self.overwrite,
             progress=not self.quiet,
@@ -95,7 +98,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             config=(tyro.conf.FlagCreatePairsOff,),
         )
         command()
-    except (DataError, ValueError) as error:
+    except (
+        DataError,
+        ValueError,
+        NotImplementedError,
+    ) as error:  # the last: a device that the build has no kernels for
         print(f"renderer: {error}", file=sys.stderr)
         return BAD_INPUT
     except Stopped as stop:

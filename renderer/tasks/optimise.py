@@ -82,10 +82,13 @@ class Fit:
         return {**state, "vertices": self.mesh.vertices, "faces": self.mesh.faces}
 
     @staticmethod
-    def of_state(state: dict[str, Any]) -> Fit:
-        """The inverse of `state`."""
+    def of_state(state: dict[str, Any], device: torch.device | str = "cpu") -> Fit:
+        """The inverse of `state`, on a device."""
         state = dict(state)
-        return Fit(Mesh(state.pop("vertices"), state.pop("faces")), **state)
+        latent = state.pop("latent")
+        mesh = Mesh(state.pop("vertices"), state.pop("faces")).to(device)
+        # The optimiser moves its own tensors to those that it updates.
+        return Fit(mesh, latent=None if latent is None else latent.to(device), **state)
 
 
 def optimise(
@@ -165,7 +168,7 @@ def views_of_step(count: int, per_step: int, step: int, *, seed: int) -> Int[Ten
     steps = -(-count // per_step)  # a whole round shows every view; the last step of a round may have fewer
     generator = torch.Generator().manual_seed(seed * 1_000_003 + step // steps)
     start = (step % steps) * per_step
-    return torch.randperm(count, generator=generator)[start : start + per_step]
+    return torch.randperm(count, generator=generator, device="cpu")[start : start + per_step]
 
 
 def reduce_views(masks: Float[Tensor, "N H W"], camera: Camera, factor: int) -> tuple[Float[Tensor, "N h w"], Camera]:

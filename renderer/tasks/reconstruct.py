@@ -41,25 +41,28 @@ def reconstruct(
     out: str | Path,
     *,
     settings: Settings = DEFAULT,
+    device: str = "cpu",
     resume: bool = False,
     overwrite: bool = False,
     progress: bool = False,
 ) -> Reconstruction:
     """Fit a closed mesh to the masks in the folder `data`; write mesh, film, report and metrics to the folder `out`.
 
-    data: as `load_views` reads it; test views are scored and never fitted. resume: go on from the checkpoint in `out`,
-    if there is one, to the same bits. overwrite: replace an earlier result. progress: show a bar on a terminal.
+    data: as `load_views` reads it; test views are scored and never fitted. device: of the fit, "cpu", "cuda", or "auto"
+    for a GPU where there is one; hull, remeshing and scores are always the CPU's. resume: go on from the checkpoint in
+    `out`, if there is one, on the CPU to the same bits. overwrite: replace an earlier result. progress: show a bar on a
+    terminal.
 
     Under torchrun the processes share the views of each step, and the first alone writes; all return the result.
 
-    Raises DataError (bad data, masks that contradict each other, `out` in use), and Stopped, a KeyboardInterrupt, once
-    a checkpoint is saved after Ctrl-C or SIGTERM. Nothing in `out` changes before the data has been read, and results
-    appear there only when all are complete.
+    Raises DataError (bad data, masks that contradict each other, `out` in use), ValueError (a device that is not
+    there), and Stopped, a KeyboardInterrupt, once a checkpoint is saved after Ctrl-C or SIGTERM. Nothing in `out`
+    changes before the data has been read, and results appear there only when all are complete.
 
     >>> reconstruct("scenes/creature", "run").metrics["result"]["train_iou"]
     0.9988
     """
-    with ranks("cpu") as here:
+    with ranks(device) as here:
         return _reconstruct(data, out, settings, resume=resume, overwrite=overwrite, progress=progress, here=here)
 
 
@@ -79,9 +82,10 @@ def _reconstruct(
             return {"hull": scores(hull, train, test), "fit": Fit(start).state()}
 
     # More processes add the views' gradients in another order.
-    with run.opened(given_by(train), {**dataclasses.asdict(settings), "processes": here.world}) as state:
+    chosen = {**dataclasses.asdict(settings), "device": here.device.type, "processes": here.world}
+    with run.opened(given_by(train), chosen) as state:
         state = state or here.from_first(first_state)
-        fit = Fit.of_state(state["fit"])
+        fit = Fit.of_state(state["fit"], here.device)
 
         with run.timed("fit"), bar(stages, fit, progress and here.first) as steps:
 
@@ -92,15 +96,15 @@ def _reconstruct(
 
             mesh = optimise(
                 fit,
-                masks,
-                camera,
+                masks.to(here.device),
+                camera.to(here.device),
                 stages=stages,
                 max_faces=settings.max_faces,
                 views_per_step=settings.views_per_step,
                 seed=settings.seed,
                 after_step=after_step,
                 here=here,
-            )
+            ).to("cpu")
 
         def finish() -> dict[str, Any]:
             with run.timed("scores"):
@@ -109,6 +113,7 @@ def _reconstruct(
                     "hull": state["hull"],
                     "data": {"folder": str(data), "train_views": len(train), "test_views": len(test) if test else 0},
                     "settings": dataclasses.asdict(settings),
+                    "device": here.device.type,
                     "stages": [dataclasses.asdict(stage) for stage in stages],
                 }
             with run.timed("files"), run.results() as folder:

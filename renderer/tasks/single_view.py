@@ -19,6 +19,7 @@ from renderer.scene.mesh import Mesh
 from renderer.scene.primitives import icosphere
 from renderer.scene.voxels import voxel_iou
 from renderer.train.checkpoint import load_checkpoint
+from renderer.train.ranks import device_named
 
 IMAGE_SIZE = 64
 SPHERE_LEVEL = 3  # 642 vertices
@@ -76,18 +77,20 @@ class SingleViewNetwork(nn.Module):
             return 0.5 * torch.tanh(self.start + smooth.transpose(1, 2))
 
 
-def predict(image: str | Path, checkpoint: str | Path) -> Mesh:
+def predict(image: str | Path, checkpoint: str | Path, *, device: str = "cpu") -> Mesh:
     """The mesh that a network trained by `renderer train single-view` sees in a picture.
 
     image: RGBA of any size, resized to 64 × 64; y is up and the object in the place of the training views, which fills
-    about the image. Raises DataError, one line naming the file.
+    about the image. device: "cpu", "cuda", or "auto" for a GPU where there is one; the mesh is on the CPU. Raises
+    DataError, one line naming the file, and ValueError for a device that is not there.
 
     >>> predict("chair.png", "run/checkpoint.safetensors").save("chair.ply")
     """
-    network = load_network(checkpoint)
-    pixels = torch.from_numpy(read_rgba(Path(image)))[None]
+    where = device_named(device)
+    network = load_network(checkpoint).to(where)
+    pixels = torch.from_numpy(read_rgba(Path(image)))[None].to(where)
     with torch.no_grad():
-        return network.mesh.with_vertices(network(pixels)[0])
+        return network.mesh.with_vertices(network(pixels)[0].cpu())
 
 
 def load_network(checkpoint: str | Path) -> SingleViewNetwork:
