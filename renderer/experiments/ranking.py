@@ -34,9 +34,9 @@ class NumberReader(nn.Module):
             *(nn.Conv2d(32, 64, 5, padding=2), nn.MaxPool2d(2), nn.ReLU()),
             *(nn.Flatten(), nn.Linear(64 * 7 * 7 * digits, 64), nn.ReLU(), nn.Linear(64, 1)),
         )
-        # Half again as fast on a CPU. Of the module, not of each weight: that of one input channel is contiguous in both
-        # orders, and would keep the slow one.
-        self.to(memory_format=torch.channels_last)
+        # Half again as fast on a CPU. Of the module, not of each weight: that of one input channel is contiguous in
+        # both orders, and would keep the slow one.
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, 1, 28, 28 · digits) -> (N,)."""
