@@ -43,8 +43,8 @@ class Recipe:
     wiring: Wiring = "random"
 
 
-# With op16 a third of the neurons of Adult's network end less than 90 % sure of their gate, which shifts the scores of a
-# class: on some seeds the discrete network loses 2 %, on MONK-1 1 %. Straight-through trains what is tested.
+# With op16 a third of the neurons of Adult's network end less than 90 % sure of their gate, which shifts the scores of
+# a class: on some seeds the discrete network loses 2 %, on MONK-1 1 %. Straight-through trains what is tested.
 _MONK = Recipe(steps=1_500, width=24, depth=6, tau=1.0, lr=0.03, parametrisation="straight_through")
 RECIPES: dict[str, Recipe] = {
     "monk1": _MONK,
