@@ -43,13 +43,13 @@ class Recipe:
     wiring: Wiring = "random"
 
 
-_MONK = Recipe(steps=2_000, width=24, depth=6, tau=1.0)
+# With op16 a third of the neurons of Adult's network end less than 90 % sure of their gate, which shifts the scores of
+# a class: on some seeds the discrete network loses 2 %, on MONK-1 1 %. Straight-through trains what is tested.
+_MONK = Recipe(steps=1_500, width=24, depth=6, tau=1.0, lr=0.03, parametrisation="straight_through")
 RECIPES: dict[str, Recipe] = {
     "monk1": _MONK,
     "monk2": _MONK,
     "monk3": _MONK,
-    # With op16 a third of the neurons end less than 90 % sure of their gate, and choosing one shifts all scores of a
-    # class: on some seeds by enough to cost 2 % here, where there are but two. Straight-through trains what is tested.
     "adult": Recipe(steps=3_000, width=256, depth=5, tau=10.0, lr=0.03, parametrisation="straight_through"),
     "breast_cancer": Recipe(steps=1_000, width=128, depth=5, tau=10.0),
     # Of 5,000 pictures held out 97.0 % are right after 1,875 steps; 95.7 % with random wiring, 96.4 % without shifts.
