@@ -29,5 +29,9 @@ cd "$build/site"
 # Python itself leaks by design; two C++ runtimes meet where torch and the modules throw.
 export ASAN_OPTIONS=detect_leaks=0:detect_odr_violation=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 export LD_PRELOAD="$(g++ -print-file-name=libasan.so) $(g++ -print-file-name=libstdc++.so)"
+# -S: without the hook of an editable install, which would put the modules without sanitizers in the place of these.
+packages=$("$interpreter" -c "import sysconfig; print(sysconfig.get_path('purelib'))")
+export PYTHONPATH="$PWD:$packages"
+"$interpreter" -S -c "import os, renderer._cuda_emulated as m; assert m.__file__.startswith(os.getcwd()), m.__file__"
 # One order of the threads will do: what another one would change shows without sanitizers.
-PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}" "$interpreter" -m pytest -p no:cacheprovider "${@:-tests/cuda/test_every_op.py}" -m "not cuda" -k "not reverse"
+"$interpreter" -S -m pytest -p no:cacheprovider "${@:-tests/cuda/test_every_op.py}" -m "not cuda" -k "not reverse"
