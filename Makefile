@@ -13,7 +13,7 @@ EMULATION := -C cmake.define.RENDERER_CUDA_EMULATION=ON
 # `make notebooks WRITE=1` keeps what they print and draw.
 NOTEBOOKS ?= $(wildcard notebooks/*.ipynb)
 
-.PHONY: demo test test-all notebooks lint bench bench-reconstruct bench-sort bench-strategies bench-pose bench-cuda cuda-architectures test-cuda-sanitized clean
+.PHONY: demo test test-all notebooks lint bench bench-reconstruct bench-sort bench-strategies bench-pose bench-shape bench-cuda cuda-library test-cuda-sanitized clean
 
 demo: $(VENV)/.run
 	$(BIN)/renderer reconstruct scenes/creature --out $(OUT) --overwrite
@@ -50,19 +50,27 @@ bench-cuda: $(VENV)/.created
 	RENDERER_CUDA=ON RENDERER_CUDA_ARCHITECTURES=$(or $(RENDERER_CUDA_ARCHITECTURES),native) $(PIP) install --constraint constraints.txt --editable '.[tasks,dev]'
 	$(BIN)/python -m tests.bench.cuda
 
-# Every .cu file compiles without warnings: minutes for each architecture.
-ARCHITECTURES ?= 75 80 86 89 90 100 120
-cuda-architectures:
-	find csrc/cuda -name '*.cu' -print0 | xargs -0 -P 2 -I{} nvcc -std=c++17 -Icsrc -DRNDR_LEVEL_NS=level_cuda -Werror all-warnings \
-		$(foreach a,$(ARCHITECTURES),-gencode arch=compute_$(a),code=sm_$(a)) -c {} -o /dev/null
+# The CUDA library as a build makes it, for all architectures (or RENDERER_CUDA_ARCHITECTURES), warnings being errors; it must import without
+# a GPU or a driver. Needs nvcc.
+cuda-library: $(VENV)/.dev
+	$(PIP) install cmake ninja nanobind
+	PATH="$(CURDIR)/$(BIN):$$PATH" cmake -S csrc -B build/cuda -G Ninja -DPython_EXECUTABLE="$(CURDIR)/$(BIN)/python" \
+		-Dnanobind_DIR="$$($(BIN)/python -m nanobind --cmake_dir)" -DRENDERER_CUDA=ON -DRENDERER_CUDA_WERROR=ON \
+		-DRENDERER_CUDA_ARCHITECTURES="$(RENDERER_CUDA_ARCHITECTURES)"
+	PATH="$(CURDIR)/$(BIN):$$PATH" cmake --build build/cuda --target _cuda
+	cd build/cuda && $(CURDIR)/$(BIN)/python -c "import _cuda; print(_cuda.__file__)"
 
 # The CUDA kernels' emulation under sanitizers; tests/cuda/sanitize.sh device does the like on a GPU.
 test-cuda-sanitized: $(VENV)/.dev
 	$(PIP) install cmake ninja nanobind
-	tests/cuda/sanitize.sh -q
+	PATH="$(CURDIR)/$(BIN):$$PATH" tests/cuda/sanitize.sh
 
 bench-pose: $(VENV)/.dev
 	$(BIN)/python -m tests.bench.pose
+
+# The published sweep is a matter of hours; ARGS="--distributions logistic --taus 1e-4" does a part of it.
+bench-shape: $(VENV)/.dev
+	$(BIN)/python -m tests.bench.shape_protocol $(ARGS)
 
 # What the command line needs.
 $(VENV)/.run: $(VENV)/.created pyproject.toml constraints.txt $(SOURCES)

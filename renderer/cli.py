@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from renderer.scene.errors import DataError
 try:
     import tyro
 
+    from renderer.commands.pose import Pose
     from renderer.commands.predict import Predict
     from renderer.commands.render import Render
     from renderer.commands.shapes import Shapes
@@ -29,17 +31,20 @@ BAD_INPUT = 2  # exit status; 128 + the signal's number after an interruption, a
 
 @dataclass(frozen=True)
 class Reconstruct:
-    """Make a closed mesh from masks and cameras, on the CPU.
+    """Make a closed mesh from masks and cameras.
 
     DATA is a folder with transforms.json or transforms_train.json (and transforms_test.json, whose views are scored and
     never fitted) and RGBA or mask images, or with masks and a COLMAP model. OUT gets mesh.glb, mesh.ply, turntable.mp4,
-    report.html and metrics.json.
+    report.html and metrics.json. Several processes share the views through
+    `torchrun --nproc-per-node N -m renderer.cli reconstruct …`.
     """
 
     data: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
     """Folder with masks and cameras."""
     out: Annotated[Path, tyro.conf.arg(metavar="OUT")]
     """Folder for the results; made if it is not there."""
+    device: str = "cpu"
+    """Where the heavy part runs: "cpu", "cuda", or "auto" for a GPU where there is one."""
     resume: bool = False
     """Go on from the checkpoint that an interrupted run left in OUT, to the same result."""
     overwrite: bool = False
@@ -53,10 +58,13 @@ class Reconstruct:
             self.data,
             self.out,
             settings=self.settings,
+            device=self.device,
             resume=self.resume,
             overwrite=self.overwrite,
             progress=not self.quiet,
         )
+        if os.environ.get("RANK", "0") != "0":  # one of several processes; the first one reports
+            return
         result, hull = made.metrics["result"], made.metrics["hull"]
         for split, name in (("train", "training views"), ("test", "unseen views")):
             if f"{split}_iou" in result:
@@ -78,6 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             {
                 "reconstruct": Reconstruct,
                 "texture": Texture,
+                "pose": Pose,
                 "render": Render,
                 "train": Train,
                 "shapes": Shapes,
@@ -89,7 +98,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             config=(tyro.conf.FlagCreatePairsOff,),
         )
         command()
-    except (DataError, ValueError) as error:
+    except (
+        DataError,
+        ValueError,
+        NotImplementedError,
+    ) as error:  # the last: a device that the build has no kernels for
         print(f"renderer: {error}", file=sys.stderr)
         return BAD_INPUT
     except Stopped as stop:

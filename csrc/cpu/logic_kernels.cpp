@@ -1,11 +1,42 @@
 // Compiled once per SIMD level, as cpu/kernels.cpp: training loops of the logic layers.
-#include <type_traits>
 
 #include "cpu/kernels.h"
 #include "logic/gates.h"
 
 RNDR_NAMESPACE_BEGIN
 namespace {
+
+// 64 bytes of numbers, whatever the level makes of them. The sums below are kept in it, because g++ adds up the lanes of a
+// `reduction` one after the other, which costs more than the loop.
+template <class T>
+struct Lanes {
+  static constexpr int count = 64 / sizeof(T);
+  typedef T type __attribute__((vector_size(64)));
+  typedef T unaligned __attribute__((vector_size(64), aligned(sizeof(T)), may_alias));
+  typedef T four __attribute__((vector_size(4 * sizeof(T))));
+  typedef T unaligned_four __attribute__((vector_size(4 * sizeof(T)), aligned(sizeof(T)), may_alias));
+};
+
+// Four sums, each of every fourth lane.
+RNDR_HD Lanes<float>::four fold(const Lanes<float>::type& v) {
+  const auto half = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7) + __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15);
+  return __builtin_shufflevector(half, half, 0, 1, 2, 3) + __builtin_shufflevector(half, half, 4, 5, 6, 7);
+}
+RNDR_HD Lanes<double>::four fold(const Lanes<double>::type& v) {
+  return __builtin_shufflevector(v, v, 0, 1, 2, 3) + __builtin_shufflevector(v, v, 4, 5, 6, 7);
+}
+
+// The sums of the lanes of four vectors, side by side: cheaper than one sum after the other.
+template <class T, class V = typename Lanes<T>::type, class Four = typename Lanes<T>::four>
+RNDR_HD Four add_lanes(const V& s0, const V& s1, const V& s2, const V& s3) {
+  const Four f0 = fold(s0), f1 = fold(s1), f2 = fold(s2), f3 = fold(s3);
+  const Four u = __builtin_shufflevector(f0, f1, 0, 4, 1, 5) + __builtin_shufflevector(f0, f1, 2, 6, 3, 7);
+  const Four v = __builtin_shufflevector(f2, f3, 0, 4, 1, 5) + __builtin_shufflevector(f2, f3, 2, 6, 3, 7);
+  return __builtin_shufflevector(u, v, 0, 1, 4, 5) + __builtin_shufflevector(u, v, 2, 3, 6, 7);
+}
+
+// The rows that a neuron reads lie anywhere in a layer: fetched this many neurons ahead, they arrive in time.
+constexpr int kAhead = 4;
 
 template <int tile, class T>
 void forward_tile(const LogicLayerView<T>& layer, const T* x, T* y) {
@@ -19,31 +50,18 @@ void forward_tile(const LogicLayerView<T>& layer, const T* x, T* y) {
   }
 }
 
-// 64 bytes of numbers, whatever the level makes of them. The sums below are kept in it, because g++ adds up the lanes of a
-// `reduction` one after the other, which costs more than the loop.
-template <class T>
-struct Lanes {
-  static constexpr int count = 64 / sizeof(T);
-  typedef T type __attribute__((vector_size(64)));
-  typedef T unaligned __attribute__((vector_size(64), aligned(sizeof(T)), may_alias));
-};
-
-template <class T>
-T add_lanes(const typename Lanes<T>::type& v) {
-  T lane[Lanes<T>::count];
-  for (int j = 0; j < Lanes<T>::count; ++j) lane[j] = v[j];
-  for (int width = Lanes<T>::count / 2; width > 0; width /= 2) {
-#pragma omp simd
-    for (int j = 0; j < width; ++j) lane[j] += lane[j + width];
-  }
-  return lane[0];
-}
-
 template <int tile, class T>
 void backward_tile(const LogicLayerView<T>& layer, const T* x, const T* grad_y, T* grad_x, T* grad_c) {
   using V = typename Lanes<T>::type;
   using Memory = typename Lanes<T>::unaligned;
   for (int i = 0; i < layer.n; ++i) {
+    if (i + kAhead < layer.n) {
+      const size_t next_a = static_cast<size_t>(layer.a[i + kAhead]) * tile, next_b = static_cast<size_t>(layer.b[i + kAhead]) * tile;
+      for (int j = 0; j < tile; j += Lanes<T>::count) {
+        __builtin_prefetch(x + next_a + j), __builtin_prefetch(x + next_b + j);
+        __builtin_prefetch(grad_x + next_a + j, 1), __builtin_prefetch(grad_x + next_b + j, 1);
+      }
+    }
     const size_t at_a = static_cast<size_t>(layer.a[i]) * tile, at_b = static_cast<size_t>(layer.b[i]) * tile;
     V c[kCoefficients];
     for (int k = 0; k < kCoefficients; ++k) c[k] = layer.c[4 * i + k] - V{};
@@ -56,8 +74,7 @@ void backward_tile(const LogicLayerView<T>& layer, const T* x, const T* grad_y, 
       *reinterpret_cast<Memory*>(grad_x + at_a + j) += g * gate_da(c, b);
       *reinterpret_cast<Memory*>(grad_x + at_b + j) += g * gate_db(c, a);
     }
-    T* out = grad_c + static_cast<size_t>(4) * i;
-    out[0] += add_lanes<T>(s0), out[1] += add_lanes<T>(sa), out[2] += add_lanes<T>(sb), out[3] += add_lanes<T>(sab);
+    *reinterpret_cast<typename Lanes<T>::unaligned_four*>(grad_c + static_cast<size_t>(4) * i) += add_lanes<T>(s0, sa, sb, sab);
   }
 }
 

@@ -6,7 +6,7 @@ namespace {
 constexpr int kThreads = 512, kEach = 8;  // counts a thread takes at a time
 
 // Exclusive sums of all counts, by one block.
-__global__ void scan_kernel(Bins bins, long long cells) {
+__global__ void __launch_bounds__(kThreads) scan_kernel(Bins bins, long long cells) {
   __shared__ long long sums[kThreads];
   const int me = static_cast<int>(threadIdx.x);
   long long before = 0;

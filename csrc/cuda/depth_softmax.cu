@@ -1,6 +1,7 @@
 #include "cuda/depth_softmax.h"
 
 #include "cuda/block_sum.h"
+#include "cuda/distribution.h"
 
 RNDR_NAMESPACE_BEGIN
 
@@ -83,16 +84,16 @@ __device__ bool look_up(const FaceTexture<T>& t, const T z[3], bool perspective,
 }
 
 template <class D, class T>
-__device__ T coverage_at(const LocalTriangle<T>& t, T x, T y, const CoverageParams<T>& c, T& z) {
+__device__ T coverage_at(const D& distribution, const LocalTriangle<T>& t, T x, T y, const CoverageParams<T>& c, T& z) {
   bool inside;
   const T d2 = boundary_distance2(t, x, y, inside);
   z = standardise(d2, inside, c.squared, c.inverse_scale);
-  return z >= c.lowest ? D::cdf(z, distribution_params(c)) : T(0);
+  return z >= c.lowest ? distribution.cdf(z, distribution_params(c)) : T(0);
 }
 
 template <class D, class T>
 __global__ void __launch_bounds__(kTileThreads)
-    forward_kernel(ImageTiles tiles, SoftmaxScene<T> scene, Bins bins, T* colour, T* background, T* nearest, T* sum) {
+    forward_kernel(D distribution, ImageTiles tiles, SoftmaxScene<T> scene, Bins bins, T* colour, T* background, T* nearest, T* sum) {
   __shared__ LocalTriangle<T> staged[kStage];
   __shared__ int face_of[kStage];  // -1 for a face that does not meet the tile
   const TilePixel pixel(tiles);
@@ -118,18 +119,20 @@ __global__ void __launch_bounds__(kTileThreads)
         }
       }
       __syncthreads();
+      // Added up by themselves, so that in a crowded tile no small number meets the sum of 1e5 others.
+      T nearer = own_nearest, more = T(0), sums_more[kChannelsTogether] = {T(0), T(0), T(0), T(0)};
       for (int i = 0; i < count; ++i) {
         const int face = face_of[i];
         if (face < 0) continue;
         T z;
-        const T coverage = coverage_at<D>(staged[i], x, y, c, z);
+        const T coverage = coverage_at(distribution, staged[i], x, y, c, z);
         if (!(coverage > T(0))) continue;
         T depth[3];
         scene.depths(pixel.view, face, depth);
         const Closest<T> near = closest_point(staged[i], x, y);
         const Fragment<T> f = make_fragment(near.lambda, depth, params.perspective);
         const SoftmaxStep<T> step =
-            softmax_step(coverage, (params.far - f.depth) * params.inverse_range, params.inverse_gamma, own_nearest, own_sum);
+            softmax_step(coverage, (params.far - f.depth) * params.inverse_range, params.inverse_gamma, nearer, more);
         const FaceTexture<T> texture = scene.texture(pixel.view, face);
         Lookup<T> l;
         Footprint<T> footprint;
@@ -139,9 +142,13 @@ __global__ void __launch_bounds__(kTileThreads)
           T a = T(0);
           for (int corner = 0; corner < 3; ++corner) a += f.b[corner] * scene.attribute(pixel.view, face, channel, corner);
           if (textured && channel < texture.channels) a *= texture_value(texture, l, channel);
-          sums[k] = sums[k] * step.shrink + step.weight * a;
+          sums_more[k] = sums_more[k] * step.shrink + step.weight * a;
         }
       }
+      const T shrink = exp_((own_nearest - nearer) * params.inverse_gamma);
+      own_nearest = nearer;
+      own_sum = own_sum * shrink + more;
+      for (int k = 0; k < kChannelsTogether; ++k) sums[k] = sums[k] * shrink + sums_more[k];
       __syncthreads();
     }
     if (!pixel.in_image) continue;
@@ -164,7 +171,7 @@ struct FaceSums {
 // One block a tile, its faces shared out among threads, or one block a face: as the backward kernel of the face coverage.
 template <class D, class T>
 __global__ void __launch_bounds__(kTileThreads)
-    backward_kernel(ImageTiles tiles, SoftmaxScene<T> scene, Bins bins, SoftmaxImages<T> images, SoftmaxScatters<T> gradients,
+    backward_kernel(D distribution, ImageTiles tiles, SoftmaxScene<T> scene, Bins bins, SoftmaxImages<T> images, SoftmaxScatters<T> gradients,
                     double* parameter_parts) {
   __shared__ LocalTriangle<T> staged[kStage];
   __shared__ Extent pixels_of[kStage];
@@ -188,7 +195,7 @@ __global__ void __launch_bounds__(kTileThreads)
   }
 
   FaceSums<T> sums{};
-  double background_gamma = 0;
+  double own[4] = {0, 0, 0, 0};  // of the parameters
   // Adds what a face has got of a pass; `share` is this thread's part in it.
   const auto flush_corner = [&](int face, int i, int begin, T total) {
     const int k = i < 9 ? i / 3 : (i - 9) / kChannelsTogether, column = i < 9 ? i % 3 : begin + (i - 9) % kChannelsTogether;
@@ -220,7 +227,7 @@ __global__ void __launch_bounds__(kTileThreads)
         tile_mean[me] = mean;
         if (in_image && main_pass && !by_face) {
           const double above = static_cast<double>(params.background_nearness) - images.nearest[pixel];
-          background_gamma -= static_cast<double>(images.background[pixel]) * (images.grad_background[pixel] - mean) * above *
+          own[3] -= static_cast<double>(images.background[pixel]) * (images.grad_background[pixel] - mean) * above *
                               params.inverse_gamma * params.inverse_gamma;
         }
         __syncthreads();
@@ -252,7 +259,7 @@ __global__ void __launch_bounds__(kTileThreads)
               const size_t image_at = first_pixel + static_cast<size_t>(py) * s.width + px;
               const T fx = T(px) + T(0.5), fy = T(py) + T(0.5);
               T z;
-              const T coverage = coverage_at<D>(staged[slot], fx, fy, c, z);
+              const T coverage = coverage_at(distribution, staged[slot], fx, fy, c, z);
               if (!(coverage > T(0))) continue;
               const T* g = images.grad_colour + image_at * channels;
               const Closest<T> near = closest_point(staged[slot], fx, fy);
@@ -268,8 +275,8 @@ __global__ void __launch_bounds__(kTileThreads)
                 for (int corner = 0; corner < 3; ++corner) product[corner] += g[k] * attribute(k, corner);
               const DistributionParams<T> d = distribution_params(c);
               T df = T(0);
-              if constexpr (D::has_shape) df = D::dcdf_dshape(z, d);
-              const FragmentSums<T> r = fragment_sums(staged[slot], fx, fy, depth, c, params, coverage, D::pdf(z, d), df, product[0], product[1],
+              if (distribution.has_shape) df = distribution.dcdf_dshape(z, d);
+              const FragmentSums<T> r = fragment_sums(staged[slot], fx, fy, depth, c, params, coverage, distribution.pdf(z, d), df, product[0], product[1],
                                                       product[2], pair.depth, tile_nearest[at], tile_sum[at], tile_mean[at]);
               for (int k = 0; k < kChannelsTogether && begin + k < channels; ++k) {
                 const T factor = textured && begin + k < texture.channels ? texture_value(texture, l, begin + k) : T(1);
@@ -278,7 +285,7 @@ __global__ void __launch_bounds__(kTileThreads)
               if (!main_pass) continue;
               const T vertex[9] = {r.x0, r.y0, r.z0, r.x1, r.y1, r.z1, r.x2, r.y2, r.z2};
               for (int k = 0; k < 9; ++k) sums.corner[k] += vertex[k];
-              sums.scale += r.scale, sums.shape += r.shape, sums.shift += r.shift * T(D::shift_sign), sums.gamma += r.gamma;
+              sums.scale += r.scale, sums.shape += r.shape, sums.shift += r.shift * T(distribution.shift_sign), sums.gamma += r.gamma;
               if (!textured) continue;
               for (int k = 0; k < 3; ++k) {
                 sums.uv[2 * k] += r.p * r.b[k] * pair.u;
@@ -305,6 +312,9 @@ __global__ void __launch_bounds__(kTileThreads)
               }
             }
           }
+          // Small numbers among themselves first, as in the forward kernel.
+          own[0] += sums.scale, own[1] += sums.shape, own[2] += sums.shift, own[3] += sums.gamma;
+          sums.scale = sums.shape = sums.shift = sums.gamma = T(0);
           if (!by_face) {
             for (int round = 0; round < kCornerSums; round += kRound) {
               for (int k = 0; k < kRound; ++k) {
@@ -334,7 +344,6 @@ __global__ void __launch_bounds__(kTileThreads)
     }
   }
   __shared__ double totals[kTileThreads];
-  const double own[4] = {sums.scale, sums.shape, sums.shift, sums.gamma + background_gamma};
   for (int k = 0; k < 4; ++k) {
     const double total = block_sum<kTileThreads>(own[k], totals);
     if (me == 0) parameter_parts[4 * static_cast<size_t>(blockIdx.x) + k] = total;
@@ -342,6 +351,14 @@ __global__ void __launch_bounds__(kTileThreads)
 }
 
 static_assert(kCornerSums % kRound == 0, "rounds have no remainder");
+
+// Calls body(distribution) for the one of that name. The usual one is compiled in. A fragment of the others costs a call more, beside a closest
+// point, a softmax step and attributes from memory; in return nvcc needs a ninth of the time.
+template <class Body>
+void with_softmax_distribution(const char* name, const Body& body) {
+  const AnyDistribution any = any_distribution(name);
+  same_name(name, Logistic::name) ? body(Logistic{}) : body(any);
+}
 
 template <class T>
 void check_range(const SoftmaxSettings& s) {
@@ -359,10 +376,11 @@ void depth_softmax_forward(const Screen<T>& s, const Attributes<T>& attributes, 
   const ImageTiles tiles = tiles_of(s);
   const SoftmaxScene<T> scene{s, attributes, textures, plan, softmax};
   const long long corners = 3ll * s.face_count, coordinates = 2ll * s.batch * textures.uv_count;
-  with_plan(parameters, settings, plan, status, stream, [&](auto d) {
+  form_plan(parameters, settings, plan, status, stream);
+  with_softmax_distribution(settings.distribution, [&](auto d) {
     launch(check_kernel<T>, {blocks_for(max_(max_(corners, coordinates), 1ll), 256), 256, 0, stream}, scene, status);
     bin_items(scene, s.batch, s.face_count, tiles.columns(), tiles.rows(), bins, stream);
-    launch(forward_kernel<decltype(d), T>, tiles.launch(stream), tiles, scene, bins, colour, background, nearest, sum);
+    launch(forward_kernel<decltype(d), T>, tiles.launch(stream), d, tiles, scene, bins, colour, background, nearest, sum);
   });
 }
 
@@ -374,9 +392,10 @@ void depth_softmax_backward(const Screen<T>& s, const Attributes<T>& attributes,
   const ImageTiles tiles = tiles_of(s);
   const SoftmaxScene<T> scene{s, attributes, textures, plan, softmax};
   const unsigned parts = tiles.per_view() + (gradients.vertices.ordered() ? s.face_count : 0);
-  with_plan(parameters, settings, plan, status, stream, [&](auto d) {
+  form_plan(parameters, settings, plan, status, stream);
+  with_softmax_distribution(settings.distribution, [&](auto d) {
     bin_items(scene, s.batch, s.face_count, tiles.columns(), tiles.rows(), bins, stream);
-    launch(backward_kernel<decltype(d), T>, {s.batch * parts, kTileThreads, 0, stream}, tiles, scene, bins, images, gradients, parameter_parts);
+    launch(backward_kernel<decltype(d), T>, {s.batch * parts, kTileThreads, 0, stream}, d, tiles, scene, bins, images, gradients, parameter_parts);
   });
 }
 

@@ -15,16 +15,17 @@ struct PairSums {
 
 // Adds dL/d(everything) by way of one pixel's coverage by one face.
 template <class D, class C, class T>
-__device__ void add_pair(const C& conorm, const LocalTriangle<T>& t, T x, T y, const CoverageParams<T>& c, T state, T ties, T grad, PairSums<T>& sums) {
-  const PairCoverage<T> pair = coverage_of<D>(t, x, y, c, conorm);
+__device__ void add_pair(const D& distribution, const C& conorm, const LocalTriangle<T>& t, T x, T y, const CoverageParams<T>& c, T state, T ties,
+                         T grad, PairSums<T>& sums) {
+  const PairCoverage<T> pair = coverage_of(t, x, y, c, distribution, conorm);
   if (!pair.seen) return;
   const T z = pair.z;
   const DistributionParams<T> d = distribution_params(c);
-  const T f = D::pdf(z, d);
+  const T f = distribution.pdf(z, d);
   const T slope = conorm.slope(pair.v, pair.level, state, ties, c.p);
   if (conorm.has_p()) sums.p += grad * conorm.dgenerator_dp(pair.v, pair.level, state, c.p);
-  if constexpr (D::has_shape) {
-    const T df = D::dcdf_dshape(z, d);
+  if (distribution.has_shape) {
+    const T df = distribution.dcdf_dshape(z, d);
     if (df != T(0)) sums.shape += grad * slope * df;
   }
   const T weight = f != T(0) ? grad * slope * f : T(0);  // where f is 0, the slope may be anything
@@ -36,7 +37,7 @@ __device__ void add_pair(const C& conorm, const LocalTriangle<T>& t, T x, T y, c
   sums.vertex[2] += wx * n.lambda1, sums.vertex[3] += wy * n.lambda1;
   sums.vertex[4] += wx * lambda2, sums.vertex[5] += wy * lambda2;
   sums.scale -= weight * z * c.inverse_scale;  // z is proportional to 1 / scale
-  sums.shift += weight * T(D::shift_sign);
+  sums.shift += weight * T(distribution.shift_sign);
 }
 
 // One block a tile: each of its faces is shared out among some threads, which loop over pixels and keep their sums in registers; what
@@ -44,8 +45,8 @@ __device__ void add_pair(const C& conorm, const LocalTriangle<T>& t, T x, T y, c
 // Where sums are ordered, there is a block for each face, too, which goes over all tiles of the face instead.
 template <class D, class C, class T>
 __global__ void __launch_bounds__(kTileThreads)
-    backward_kernel(C conorm, ImageTiles tiles, Screen<T> s, const CoveragePlan<T>* plan, Bins bins, const T* state, const T* ties, const T* grad,
-                    Scatter<T> grad_vertices, double* parameter_parts) {
+    backward_kernel(D distribution, C conorm, ImageTiles tiles, Screen<T> s, const CoveragePlan<T>* plan, Bins bins, const T* state, const T* ties,
+                    const T* grad, Scatter<T> grad_vertices, double* parameter_parts) {
   __shared__ LocalTriangle<T> staged[kStage];
   __shared__ Extent pixels_of[kStage];  // empty for a face that does not meet the tile
   __shared__ T tile_state[kTileThreads], tile_ties[kTileThreads], tile_grad[kTileThreads];
@@ -68,6 +69,7 @@ __global__ void __launch_bounds__(kTileThreads)
   }
 
   PairSums<T> sums{};
+  double own[4] = {0, 0, 0, 0};  // of the parameters
   for (int row = range.r0; row <= range.r1; ++row)
     for (int column = range.c0; column <= range.c1; ++column) {
       const int tile_x = column * kTile, tile_y = row * kTile, x = tile_x + me % kTile, y = tile_y + me / kTile;
@@ -76,7 +78,7 @@ __global__ void __launch_bounds__(kTileThreads)
       tile_grad[me] = in_image ? grad[pixel] : T(0);
       tile_state[me] = in_image ? state[pixel] : conorm.template identity<T>();
       tile_ties[me] = in_image && ties ? ties[pixel] : T(1);
-      if (conorm.has_p() && !by_face && tile_grad[me] != T(0)) sums.p += tile_grad[me] * conorm.dvalue_dp(tile_state[me], c.p);
+      if (conorm.has_p() && !by_face && tile_grad[me] != T(0)) own[3] += tile_grad[me] * conorm.dvalue_dp(tile_state[me], c.p);
       if (!__syncthreads_or(tile_grad[me] != T(0))) continue;
       for (int first = 0; first < faces.count; first += kStage) {
         const int count = min_(kStage, faces.count - first);
@@ -98,9 +100,12 @@ __global__ void __launch_bounds__(kTileThreads)
           for (int i = share; i < all; i += shares) {
             const int px = e.x.first + i % width, py = e.y.first + i / width, at = py * kTile + px;
             if (tile_grad[at] != T(0))
-              add_pair<D>(conorm, staged[slot], T(px) + T(0.5), T(py) + T(0.5), c, tile_state[at], tile_ties[at], tile_grad[at], sums);
+              add_pair(distribution, conorm, staged[slot], T(px) + T(0.5), T(py) + T(0.5), c, tile_state[at], tile_ties[at], tile_grad[at], sums);
           }
         }
+        // Small numbers among themselves first, as in the forward kernel.
+        own[0] += sums.scale, own[1] += sums.shape, own[2] += sums.shift, own[3] += sums.p;
+        sums.scale = sums.shape = sums.shift = sums.p = T(0);
         if (!by_face) {
           for (int k = 0; k < 6; ++k) {
             corner_sums[me][k] = sums.vertex[k];
@@ -122,7 +127,6 @@ __global__ void __launch_bounds__(kTileThreads)
     }
 
   __shared__ double totals[kTileThreads];
-  const double own[4] = {sums.scale, sums.shape, sums.shift, sums.p};
   for (int k = 0; k < 4; ++k) {
     const double total = block_sum<kTileThreads>(own[k], totals);
     if (me == 0) parameter_parts[4 * static_cast<size_t>(blockIdx.x) + k] = total;
@@ -143,11 +147,11 @@ template <class T>
 void face_coverage_backward(const Screen<T>& s, const T* parameters, const CoverageSettings& settings, CoveragePlan<T>* plan,
                             const Bins& bins, const T* state, const T* ties, const T* grad, const Scatter<T>& grad_vertices,
                             double* parameter_parts, Status status, cudaStream_t stream) {
-  with_face_plan(s, parameters, settings, plan, bins, status, stream, [&](auto d, const auto& conorm) {
+  with_face_plan(s, parameters, settings, plan, bins, status, stream, [&](auto d, auto conorm) {
     const ImageTiles tiles = tiles_of(s);
     const unsigned parts = tiles.per_view() + (grad_vertices.ordered() ? s.face_count : 0);
-    launch(backward_kernel<decltype(d), std::decay_t<decltype(conorm)>, T>, {s.batch * parts, kTileThreads, 0, stream}, conorm, tiles, s, plan, bins, state, ties,
-           grad, grad_vertices, parameter_parts);
+    launch(backward_kernel<decltype(d), decltype(conorm), T>, {s.batch * parts, kTileThreads, 0, stream}, d, conorm, tiles, s, plan, bins, state,
+           ties, grad, grad_vertices, parameter_parts);
   });
 }
 

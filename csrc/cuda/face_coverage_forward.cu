@@ -7,7 +7,7 @@ constexpr int kStage = 128;  // faces in shared memory at a time
 
 template <class D, class C, class T>
 __global__ void __launch_bounds__(kTileThreads)
-    forward_kernel(C conorm, ImageTiles tiles, Screen<T> s, const CoveragePlan<T>* plan, Bins bins, T* state, T* ties, T* value) {
+    forward_kernel(D distribution, C conorm, ImageTiles tiles, Screen<T> s, const CoveragePlan<T>* plan, Bins bins, T* state, T* ties, T* value) {
   __shared__ LocalTriangle<T> staged[kStage];
   __shared__ bool present[kStage];
   const TilePixel pixel(tiles);
@@ -30,11 +30,14 @@ __global__ void __launch_bounds__(kTileThreads)
       }
     }
     __syncthreads();
+    // Added up by themselves, so that in a crowded tile no small number meets the sum of 1e5 others.
+    Accumulated<T> more{conorm.template identity<T>(), T(0)};
     for (int i = 0; i < count; ++i) {
       if (!present[i]) continue;
-      const PairCoverage<T> pair = coverage_of<D>(staged[i], x, y, c, conorm);
-      if (pair.seen) sum = conorm.add(pair.v, pair.level, c.p, sum);
+      const PairCoverage<T> pair = coverage_of(staged[i], x, y, c, distribution, conorm);
+      if (pair.seen) more = conorm.add(pair.v, pair.level, c.p, more);
     }
+    sum = conorm.merge(more, sum);
     // The rest of the faces changes nothing in a tile that is saturated everywhere.
     if (__syncthreads_and(!pixel.in_image || conorm.saturated(sum.state))) break;
   }
@@ -50,9 +53,9 @@ template <class T>
 void face_coverage_forward(const Screen<T>& s, const T* parameters, const CoverageSettings& settings, CoveragePlan<T>* plan,
                            const Bins& bins, T* state, T* ties, T* value, Status status, cudaStream_t stream) {
   check_screen(s, status, stream);
-  with_face_plan(s, parameters, settings, plan, bins, status, stream, [&](auto d, const auto& conorm) {
+  with_face_plan(s, parameters, settings, plan, bins, status, stream, [&](auto d, auto conorm) {
     const ImageTiles tiles = tiles_of(s);
-    launch(forward_kernel<decltype(d), std::decay_t<decltype(conorm)>, T>, tiles.launch(stream), conorm, tiles, s, plan, bins, state, ties, value);
+    launch(forward_kernel<decltype(d), decltype(conorm), T>, tiles.launch(stream), d, conorm, tiles, s, plan, bins, state, ties, value);
   });
 }
 

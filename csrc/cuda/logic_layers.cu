@@ -11,6 +11,12 @@ constexpr int kGridRows = 65535;  // the largest grid in y
 
 unsigned grid_rows(int n) { return static_cast<unsigned>(n < kGridRows ? n : kGridRows); }
 
+// False for a neuron that refers to a feature that is not there: the forward pass has reported it, and the backward one passes it over.
+template <class T>
+__device__ bool reads_inputs(const LogicLayerOnDevice<T>& l, int64_t neuron) {
+  return l.a[neuron] >= 0 && l.a[neuron] < l.inputs && l.b[neuron] >= 0 && l.b[neuron] < l.inputs;
+}
+
 template <class T>
 __global__ void forward_kernel(LogicLayerOnDevice<T> l, const T* x, T* y, Status status) {
   const int column = blockIdx.x * kColumns + threadIdx.x;
@@ -19,7 +25,7 @@ __global__ void forward_kernel(LogicLayerOnDevice<T> l, const T* x, T* y, Status
   y += static_cast<int64_t>(blockIdx.z) * l.neurons * l.columns + column;
   for (int64_t neuron = blockIdx.y; neuron < l.neurons; neuron += gridDim.y) {
     const int64_t a = l.a[neuron], b = l.b[neuron];
-    const bool inside = a >= 0 && a < l.inputs && b >= 0 && b < l.inputs;
+    const bool inside = reads_inputs(l, neuron);
     if (!inside) report(status, Error::kLogicIndex, a < 0 || a >= l.inputs ? a : b, l.inputs, l.layer);
     y[neuron * l.columns] = inside ? gate_value(l.coefficients + 4 * neuron, x[a * l.columns], x[b * l.columns]) : T(0);
   }
@@ -34,7 +40,8 @@ __global__ void coefficient_sums_kernel(LogicLayerOnDevice<T> l, const T* x, con
   const T *a = from + static_cast<int64_t>(l.a[neuron]) * l.columns, *b = from + static_cast<int64_t>(l.b[neuron]) * l.columns;
   const T* g = grad + (static_cast<int64_t>(blockIdx.y) * l.neurons + neuron) * l.columns;
   T s0 = T(0), sa = T(0), sb = T(0), sab = T(0);
-  for (int j = me; j < l.columns; j += kColumns) {
+  const int columns = reads_inputs(l, neuron) ? l.columns : 0;
+  for (int j = me; j < columns; j += kColumns) {
     const T ga = g[j] * a[j];
     s0 += g[j], sa += ga, sb += g[j] * b[j], sab += ga * b[j];
   }
@@ -61,6 +68,7 @@ __global__ void input_gradient_kernel(LogicLayerOnDevice<T> l, const T* x, Logic
     for (int64_t i = readers.start[feature]; i < readers.start[feature + 1]; ++i) {
       const int64_t neuron = readers.reader[i] / 2;
       const bool as_a = readers.reader[i] % 2 == 0;
+      if (!reads_inputs(l, neuron)) continue;
       const T other = x[static_cast<int64_t>(as_a ? l.b[neuron] : l.a[neuron]) * l.columns];
       const T* c = l.coefficients + 4 * neuron;
       sum += grad[neuron * l.columns] * (as_a ? gate_da(c, other) : gate_db(c, other));

@@ -1,4 +1,5 @@
 #include "cuda/block_sum.h"
+#include "cuda/distribution.h"
 #include "cuda/outline_pieces.h"
 
 RNDR_NAMESPACE_BEGIN
@@ -149,9 +150,10 @@ __device__ bool hard_mask(const TilePixel& pixel, const OutlineScene<T>& scene) 
   return inside;
 }
 
-template <class D, class T>
+template <class T>
 __global__ void __launch_bounds__(kTileThreads)
-    forward_kernel(ImageTiles tiles, OutlineScene<T> scene, const CoveragePlan<T>* plan, T* value, T* distance, int32_t* nearest) {
+    forward_kernel(AnyDistribution distribution, ImageTiles tiles, OutlineScene<T> scene, const CoveragePlan<T>* plan, T* value, T* distance,
+                   int32_t* nearest) {
   __shared__ OutlinePiece staged[kPieceStage];
   __shared__ int owner[kPieceStage];  // the candidate of the piece, -1 for none
   const TilePixel pixel(tiles);
@@ -202,7 +204,7 @@ __global__ void __launch_bounds__(kTileThreads)
   const T z = best_owner < 0 ? T(0) : standardise_signed(signed_distance, c.squared, c.inverse_scale);
   const bool far = best_owner < 0 || !(z >= c.lowest) || z > plan->inner;
   distance[pixel.index] = signed_distance;
-  value[pixel.index] = far ? T(inside) : D::cdf(z, distribution_params(c));
+  value[pixel.index] = far ? T(inside) : distribution.cdf(z, distribution_params(c));
   int32_t* on = nearest + 4 * pixel.index;
   if (far)
     on[0] = on[1] = on[2] = on[3] = -1;
@@ -210,10 +212,10 @@ __global__ void __launch_bounds__(kTileThreads)
     describe_nearest(best_piece, pixel.x + 0.5, pixel.y + 0.5, on);
 }
 
-template <class D, class T>
+template <class T>
 __global__ void __launch_bounds__(kTileThreads)
-    backward_kernel(ImageTiles tiles, Screen<T> s, const CoveragePlan<T>* plan, const T* distance, const int32_t* nearest, const T* grad,
-                    Scatter<T> grad_vertices, double* parameter_parts) {
+    backward_kernel(AnyDistribution distribution, ImageTiles tiles, Screen<T> s, const CoveragePlan<T>* plan, const T* distance,
+                    const int32_t* nearest, const T* grad, Scatter<T> grad_vertices, double* parameter_parts) {
   __shared__ int64_t keys[kTileThreads];
   __shared__ T sums[kTileThreads][2];
   __shared__ double totals[kTileThreads];
@@ -224,12 +226,12 @@ __global__ void __launch_bounds__(kTileThreads)
   double weight = 0, own[4] = {0, 0, 0, 0};
   if (pixel.in_image && nearest[4 * pixel.index] >= 0 && grad[pixel.index] != T(0)) {
     const DistributionParams<T> params = distribution_params(c);
-    const T d = distance[pixel.index], z = standardise_signed(d, c.squared, c.inverse_scale), f = D::pdf(z, params);
+    const T d = distance[pixel.index], z = standardise_signed(d, c.squared, c.inverse_scale), f = distribution.pdf(z, params);
     const double g = grad[pixel.index];
     weight = g * f;
     own[0] = f == T(0) ? 0.0 : -weight * z * c.inverse_scale;
-    if constexpr (D::has_shape) own[1] = g * D::dcdf_dshape(z, params);
-    own[2] = weight * D::shift_sign;
+    if (distribution.has_shape) own[1] = g * distribution.dcdf_dshape(z, params);
+    own[2] = weight * distribution.shift_sign;
     if (weight != 0) {
       weight *= standardise_slope(abs_(d), c.squared, c.inverse_scale);
       slope = outline_gradient(s.view(pixel.view), nearest + 4 * pixel.index, pixel.x + 0.5, pixel.y + 0.5, d < 0 ? -1.0 : 1.0);
@@ -265,18 +267,18 @@ void outline_coverage_forward(const Screen<T>& s, const T* parameters, const Cov
   check_screen(s, status, stream);
   const ImageTiles tiles = tiles_of(s);
   const OutlineScene<T> scene{s, buffers};
+  const AnyDistribution distribution = any_distribution(settings.distribution);
   const int edges = 3 * s.face_count;
   const Launch over_edges{blocks_for(static_cast<long long>(s.batch) * edges, 128), 128, 0, stream};
-  with_plan(parameters, settings, plan, status, stream, [&](auto d) {
-    launch(domain_kernel<T>, {static_cast<unsigned>(s.batch), kDomainThreads, 0, stream}, s, plan, buffers.domain);
-    launch(candidate_kernel<T>, over_edges, scene, order);
-    bin_items(FaceCells<T>{scene}, s.batch, s.face_count, buffers.columns, buffers.rows, buffers.faces, stream);
-    bin_items(CandidateCells<T>{scene}, s.batch, edges, buffers.columns, buffers.rows, buffers.edges, stream);
-    launch(classify_kernel<T>, over_edges, scene, buffers);
-    bin_items(FaceTiles<T>{scene}, s.batch, s.face_count, tiles.columns(), tiles.rows(), buffers.tile_faces, stream);
-    bin_items(CandidateTiles<T>{scene, plan}, s.batch, edges, tiles.columns(), tiles.rows(), buffers.tile_edges, stream);
-    launch(forward_kernel<decltype(d), T>, tiles.launch(stream), tiles, scene, plan, value, distance, nearest);
-  });
+  form_plan(parameters, settings, plan, status, stream);
+  launch(domain_kernel<T>, {static_cast<unsigned>(s.batch), kDomainThreads, 0, stream}, s, plan, buffers.domain);
+  launch(candidate_kernel<T>, over_edges, scene, order);
+  bin_items(FaceCells<T>{scene}, s.batch, s.face_count, buffers.columns, buffers.rows, buffers.faces, stream);
+  bin_items(CandidateCells<T>{scene}, s.batch, edges, buffers.columns, buffers.rows, buffers.edges, stream);
+  launch(classify_kernel<T>, over_edges, scene, buffers);
+  bin_items(FaceTiles<T>{scene}, s.batch, s.face_count, tiles.columns(), tiles.rows(), buffers.tile_faces, stream);
+  bin_items(CandidateTiles<T>{scene, plan}, s.batch, edges, tiles.columns(), tiles.rows(), buffers.tile_edges, stream);
+  launch(forward_kernel<T>, tiles.launch(stream), distribution, tiles, scene, plan, value, distance, nearest);
 }
 
 template <class T>
@@ -284,9 +286,9 @@ void outline_coverage_backward(const Screen<T>& s, const T* parameters, const Co
                                const T* distance, const int32_t* nearest, const T* grad, const Scatter<T>& grad_vertices,
                                double* parameter_parts, Status status, cudaStream_t stream) {
   const ImageTiles tiles = tiles_of(s);
-  with_plan(parameters, settings, plan, status, stream, [&](auto d) {
-    launch(backward_kernel<decltype(d), T>, tiles.launch(stream), tiles, s, plan, distance, nearest, grad, grad_vertices, parameter_parts);
-  });
+  form_plan(parameters, settings, plan, status, stream);
+  launch(backward_kernel<T>, tiles.launch(stream), any_distribution(settings.distribution), tiles, s, plan, distance, nearest, grad, grad_vertices,
+         parameter_parts);
 }
 
 #define RNDR_INSTANTIATE(T)                                                                                                             \

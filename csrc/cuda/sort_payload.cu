@@ -8,7 +8,8 @@ namespace {
 constexpr int kTileColumns = 8;
 
 template <class R, class T>
-__global__ void shares_kernel(Comparators net, RelaxationSettings<T> s, const T* x, bool backward, T* state, T* shares) {
+__global__ void __launch_bounds__(kMostSortThreads)
+    shares_kernel(Comparators net, RelaxationSettings<T> s, const T* x, bool backward, T* state, T* shares) {
   const int64_t at = static_cast<int64_t>(blockIdx.x) * net.wires;
   T* row = state + at;
   T* out = shares + static_cast<int64_t>(blockIdx.x) * net.count * (backward ? kBackwardShares : kForwardShares);
@@ -43,7 +44,8 @@ __device__ void store_tile(const T* tile, int wires, int columns, int first, int
 
 // grid: (tiles, batch). Without shared memory the tile lies in `out`, wire by wire.
 template <class T>
-__global__ void forward_kernel(Comparators net, bool in_shared, bool transposed, const T* shares, const T* payload, int columns, T* out) {
+__global__ void __launch_bounds__(kMostSortThreads)
+    forward_kernel(Comparators net, bool in_shared, bool transposed, const T* shares, const T* payload, int columns, T* out) {
   const int first = static_cast<int>(blockIdx.x) * kTileColumns, used = min_(kTileColumns, columns - first);
   const int64_t at = static_cast<int64_t>(blockIdx.y) * net.wires * columns;
   const T* move = shares + static_cast<int64_t>(blockIdx.y) * net.count;
@@ -69,7 +71,8 @@ __global__ void forward_kernel(Comparators net, bool in_shared, bool transposed,
 
 // grid: (batch).
 template <class T>
-__global__ void backward_kernel(Comparators net, Segments segments, const T* all_shares, const T* payload, const T* grad, int columns,
+__global__ void __launch_bounds__(kMostSortThreads)
+    backward_kernel(Comparators net, Segments segments, const T* all_shares, const T* payload, const T* grad, int columns,
                                 T* grad_x, T* moved, T* shared, T* scratch, int64_t scratch_size) {
   const int row = static_cast<int>(blockIdx.x), wires = net.wires;
   const int64_t at = static_cast<int64_t>(row) * wires * columns, tile_size = static_cast<int64_t>(wires) * kTileColumns;

@@ -4,7 +4,8 @@ RNDR_NAMESPACE_BEGIN
 namespace {
 
 template <class R, class T>
-__global__ void forward_kernel(Comparators net, RelaxationSettings<T> s, bool in_shared, const T* x, T* y) {
+__global__ void __launch_bounds__(kMostSortThreads)
+    forward_kernel(Comparators net, RelaxationSettings<T> s, bool in_shared, const T* x, T* y) {
   const int64_t at = static_cast<int64_t>(blockIdx.x) * net.wires;
   T* state = in_shared ? dynamic_shared<T>() : y + at;
   const RelaxationParams<T> p = params_of(s);
@@ -19,7 +20,8 @@ __global__ void forward_kernel(Comparators net, RelaxationSettings<T> s, bool in
 }
 
 template <class R, class T>
-__global__ void backward_kernel(Comparators net, RelaxationSettings<T> s, Segments segments, bool in_shared, int batch, const T* x,
+__global__ void __launch_bounds__(kMostSortThreads)
+    backward_kernel(Comparators net, RelaxationSettings<T> s, Segments segments, bool in_shared, int batch, const T* x,
                                 const T* grad, T* grad_x, T* scratch, int64_t scratch_size) {
   T* state = scratch + blockIdx.x * scratch_size;
   T *borders = state + net.wires, *weights = borders + static_cast<int64_t>(segments.count) * net.wires;

@@ -1,8 +1,11 @@
 // T-conorms as objects that kernels take: one compiled into the kernel, or any of them behind calls.
 //
-// A kernel for every pair of a distribution and a T-conorm would be 162 in each precision, half an hour of nvcc. The usual T-conorm is
+// A kernel for every pair of a distribution and a T-conorm would be 171 in each precision, half an hour of nvcc. The usual T-conorm is
 // compiled in; the others share one function each, which all threads call with the same index.
 #pragma once
+#include <stdexcept>
+#include <string>
+
 #include "raster/coverage.h"
 #include "support/cuda.h"
 
@@ -29,6 +32,11 @@ struct OneTConorm {
     return sum;
   }
   template <class T>
+  __device__ Accumulated<T> merge(Accumulated<T> more, Accumulated<T> sum) const {
+    rndr::merge<S>(more.state, more.ties, sum.state, sum.ties);
+    return sum;
+  }
+  template <class T>
   __device__ bool saturated(T state) const { return S::saturated(state); }
   template <class T>
   __device__ T value(T state, T p) const { return S::value(state, p); }
@@ -40,13 +48,6 @@ struct OneTConorm {
   __device__ T dvalue_dp(T state, T p) const { return S::dvalue_dp(state, p); }
 };
 
-// Calls body(type{}) for the type at `index`.
-template <class... Ts, class Body>
-RNDR_HD void at_index(TypeList<Ts...>, int index, const Body& body) {
-  int i = 0;
-  ((i++ == index ? body(Ts{}) : void()), ...);
-}
-
 template <class T>
 RNDR_DEVICE_NOINLINE T identity_of(int index) {
   T r{};
@@ -56,6 +57,11 @@ RNDR_DEVICE_NOINLINE T identity_of(int index) {
 template <class T>
 RNDR_DEVICE_NOINLINE Accumulated<T> accumulate_any(int index, T v, T level, T p, Accumulated<T> sum) {
   at_index(TConorms{}, index, [&](auto s) { accumulate<decltype(s)>(v, level, p, sum.state, sum.ties); });
+  return sum;
+}
+template <class T>
+RNDR_DEVICE_NOINLINE Accumulated<T> merge_any(int index, Accumulated<T> more, Accumulated<T> sum) {
+  at_index(TConorms{}, index, [&](auto s) { merge<decltype(s)>(more.state, more.ties, sum.state, sum.ties); });
   return sum;
 }
 template <class T>
@@ -102,6 +108,8 @@ struct AnyTConorm {
   template <class T>
   __device__ Accumulated<T> add(T v, T level, T p, Accumulated<T> sum) const { return accumulate_any(index, v, level, p, sum); }
   template <class T>
+  __device__ Accumulated<T> merge(Accumulated<T> more, Accumulated<T> sum) const { return merge_any(index, more, sum); }
+  template <class T>
   __device__ bool saturated(T state) const { return saturated_any(index, state); }
   template <class T>
   __device__ T value(T state, T p) const { return value_of(index, state, p); }
@@ -113,20 +121,17 @@ struct AnyTConorm {
   __device__ T dvalue_dp(T state, T p) const { return dvalue_dp_of(index, state, p); }
 };
 
-// Calls body(object) for the T-conorm of that name; false if there is none.
-template <class Body>
-bool with_t_conorm(const char* name, const Body& body) {
-  AnyTConorm any{};
+// The T-conorm of that name.
+inline AnyTConorm any_t_conorm(const char* name) {
+  AnyTConorm any{-1, false, false, false};
   int index = 0;
-  const auto look = [&](auto s) {
+  for_each_type(TConorms{}, [&](auto s) {
     using S = decltype(s);
     if (same_name(S::name, name)) any = {index, S::uses_value, S::uses_level, S::has_p};
     ++index;
-  };
-  for_each_type(TConorms{}, look);
-  if (!any.value_used && !any.level_used) return false;
-  same_name(name, Probabilistic::name) ? body(OneTConorm<Probabilistic>{}) : body(any);
-  return true;
+  });
+  if (any.index < 0) throw std::invalid_argument("t_conorm: unknown name '" + std::string(name) + "'");
+  return any;
 }
 
 RNDR_NAMESPACE_END

@@ -267,7 +267,7 @@ RNDR_HD double digamma_(double a) {
 }
 
 // ln(x^a e^-x / Gamma(a)).
-RNDR_HD double log_gamma_prefactor_(double a, double x) {
+RNDR_HD_LONG double log_gamma_prefactor_(double a, double x) {
   if (a < 10.) return a * ::log(x) - x - lgamma_(a);
   const double m = (x - a) / a;  // a ln x - x - lgamma(a) cancels for large a
   const double log_x_over_a = m < -0.5 ? ::log(x / a) : ::log1p(m);
@@ -282,7 +282,7 @@ struct GammaTail {
   double dlog_da;    // its derivative in a
 };
 
-RNDR_HD GammaTail gamma_tail_(double a, double x, double tolerance) {
+RNDR_HD_LONG GammaTail gamma_tail_(double a, double x, double tolerance) {
   const int limit = 1000000;  // never reached: about 10 sqrt(a) terms are needed
   const double log_prefactor = log_gamma_prefactor_(a, x);
   if (x < a + 1.) {

@@ -54,12 +54,17 @@ struct CountsTies<Max> {
 template <class S>
 constexpr bool counts_ties = CountsTies<S>::value;
 
-// One more coverage in a pixel's state, and in the number of those that equal the maximum.
+// The state of more faces, and how many of them equal their maximum, in a pixel's own.
+template <class S, class T>
+RNDR_HD void merge(T more, T more_ties, T& state, T& ties) {
+  if constexpr (counts_ties<S>) ties = more > state ? more_ties : ties + (more == state ? more_ties : T(0));
+  state = S::combine(state, more);
+}
+
+// One more coverage in a pixel's state.
 template <class S, class T>
 RNDR_HD void accumulate(T v, T level, T p, T& state, T& ties) {
-  const T g = S::generator(v, level, p);
-  if constexpr (counts_ties<S>) ties = g > state ? T(1) : ties + (g == state ? T(1) : T(0));
-  state = S::combine(state, g);
+  merge<S>(S::generator(v, level, p), T(1), state, ties);
 }
 
 // dS/dv of one coverage among those in the state.

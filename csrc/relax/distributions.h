@@ -15,19 +15,25 @@ struct DistributionParams {
   T scale, shape, shift;  // shape and shift are read only where the distribution has them
 };
 
-// Smallest r >= 0 that satisfies a monotone condition, or inf. Runs once a launch, on the device too.
+// Smallest r >= 0 that satisfies a monotone condition, or inf: 0, 1, 2, 4, ... until it holds, then 60 halvings. Runs once a launch, on the
+// device too; the condition is written into it but once, for nvcc's sake.
 template <class Condition>
 RNDR_HD double smallest_radius(Condition holds) {
-  if (holds(0.)) return 0.;
-  double low = 0., high = 1.;
-  while (!holds(high)) {
-    low = high;
-    high *= 2.;
-    if (!(high < infinity_<double>())) return high;
-  }
-  for (int i = 0; i < 60; ++i) {
-    const double middle = 0.5 * (low + high);
-    (holds(middle) ? high : low) = middle;
+  double low = 0., high = 0.;
+  bool found = false;
+  for (int halvings = 0; halvings < 60;) {
+    const double at = found ? 0.5 * (low + high) : high;
+    halvings += found;
+    if (holds(at)) {
+      if (at == 0.) return 0.;
+      found = true;
+      high = at;
+    } else {
+      low = at;
+      if (found) continue;
+      high = at == 0. ? 1. : 2. * at;
+      if (!(high < infinity_<double>())) return high;
+    }
   }
   return high;
 }

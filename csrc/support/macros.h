@@ -3,9 +3,12 @@
 
 #if defined(__CUDACC__)
 #define RNDR_HD __host__ __device__ __forceinline__
+// What runs much longer than a call takes: kernels share one copy, or nvcc would spend minutes on many.
+#define RNDR_HD_LONG inline __host__ __device__ __noinline__
 #else
 // One call that is not inlined keeps a whole loop from being vectorised.
 #define RNDR_HD inline __attribute__((always_inline))
+#define RNDR_HD_LONG RNDR_HD
 #endif
 
 // Every header is compiled once for each SIMD level. Inline functions of two levels must never be merged by the

@@ -25,4 +25,11 @@ inline bool with_name(TypeList<Ts...>, const char* name, const Body& body) {
   return ((same_name(Ts::name, name) && (body(Ts{}), true)) || ...);
 }
 
+// Calls body(type{}) for the type at `index`.
+template <class... Ts, class Body>
+RNDR_HD void at_index(TypeList<Ts...>, int index, const Body& body) {
+  int i = 0;
+  ((i++ == index ? body(Ts{}) : void()), ...);
+}
+
 RNDR_NAMESPACE_END

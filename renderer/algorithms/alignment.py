@@ -6,6 +6,8 @@ not depend on each other: n + m steps on vectors.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -33,13 +35,10 @@ def edit_distance(
     A pair of characters costs `substitution` times the probability that they differ, 1 − Σ aᵢ bⱼ. `kind` is that of
     the minimum: "logsumexp" is the free energy of all alignments, at most ln(their number)/β below the distance.
 
-    Raises ValueError for shapes that do not fit.
+    inf where none is possible. Raises ValueError for shapes that do not fit.
     """
     _check(beta, kind)
-    if a.dim() != 3 or b.dim() != 3 or a.shape[::2] != b.shape[::2]:
-        raise ValueError(
-            f"a, b: expected shapes (B, n, classes) and (B, m, classes), got {tuple(a.shape)} and {tuple(b.shape)}"
-        )
+    _check_strings(a, b)
     differ = substitution * (1 - a @ b.transpose(1, 2))
     return align(_bordered(differ), deletion, insertion, beta, kind)
 
@@ -56,10 +55,7 @@ def lcs(
     A pair counts for the probability that its characters agree, Σ aᵢ bⱼ. Raises ValueError for shapes that do not fit.
     """
     _check(beta, kind)
-    if a.dim() != 3 or b.dim() != 3 or a.shape[::2] != b.shape[::2]:
-        raise ValueError(
-            f"a, b: expected shapes (B, n, classes) and (B, m, classes), got {tuple(a.shape)} and {tuple(b.shape)}"
-        )
+    _check_strings(a, b)
     return -align(_bordered(-(a @ b.transpose(1, 2))), 0.0, 0.0, beta, kind)
 
 
@@ -67,13 +63,17 @@ def dtw(costs: Float[Tensor, "batch n m"], *, beta: Scalar, kind: Extremum = "lo
     """Relaxed cost of dynamic time warping for the costs of all pairs of elements.
 
     With "logsumexp" this is soft-DTW, the free energy of all warping paths; its gradient is the probability that a
-    path visits each pair. Costs of any sign. Raises ValueError for costs of another shape.
+    path visits each pair. Costs of any sign, inf where a pair is forbidden; the result is inf where every path is.
+    Raises ValueError for costs of another shape or type.
 
     Cuturi and Blondel, "Soft-DTW: a Differentiable Loss Function for Time-Series", ICML 2017.
     """
     _check(beta, kind)
-    if costs.dim() != 3 or 0 in costs.shape[1:]:
-        raise ValueError(f"costs: expected shape (B, n, m), n and m at least 1, got {tuple(costs.shape)}")
+    if costs.dim() != 3 or 0 in costs.shape[1:] or not costs.is_floating_point():
+        raise ValueError(
+            "costs: expected real numbers of shape (B, n, m), n and m at least 1, "
+            f"got {costs.dtype} of {tuple(costs.shape)}"
+        )
     return align(_bordered(costs), None, None, beta, kind)
 
 
@@ -81,6 +81,15 @@ def _check(beta: Scalar, kind: str) -> None:
     check_beta(beta)
     if kind not in EXTREMA:
         raise ValueError(f"kind: expected one of {', '.join(EXTREMA)}, got {kind!r}")
+
+
+def _check_strings(a: Tensor, b: Tensor) -> None:
+    shapes = a.dim() == b.dim() == 3 and a.shape[::2] == b.shape[::2]
+    if not shapes or not a.is_floating_point() or a.dtype != b.dtype:
+        raise ValueError(
+            "a, b: expected shapes (B, n, classes) and (B, m, classes) of one real type, "
+            f"got {tuple(a.shape)} of {a.dtype} and {tuple(b.shape)} of {b.dtype}"
+        )
 
 
 def _bordered(costs: Tensor) -> Tensor:
@@ -124,7 +133,9 @@ def align(
         if in_order is not None:
             cell = cell + in_order[t]
         before, last = last, torch.cat([edge, cell], 1)
-    return last[:, -1] / sign
+    total = last[:, -1]
+    none = total < blocked / 2 if energy else total > blocked / 2
+    return torch.where(none, math.inf, torch.where(none, 0.0, total) / sign)
 
 
 def _steps(
@@ -135,8 +146,9 @@ def _steps(
     inside = skew(torch.ones_like(pairs), 0.0) > 0
     i = torch.arange(rows, device=pairs.device)
     t = torch.arange(rows + columns - 1, device=pairs.device)[:, None]
-    down = torch.where(inside & (i > 0), pairs.new_zeros(()) + deletion, blocked)
-    across = torch.where(inside & (t - i > 0)[:, None, :], pairs.new_zeros(()) + insertion, blocked)
+    deletion, insertion = (pairs.new_zeros(()) + step for step in (deletion, insertion))
+    down = torch.where(inside & (i > 0) & deletion.isfinite(), deletion, blocked)
+    across = torch.where(inside & (t - i > 0)[:, None, :] & insertion.isfinite(), insertion, blocked)
     return torch.stack([down, across, by_diagonal], 1).unbind()
 
 

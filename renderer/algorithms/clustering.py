@@ -14,6 +14,8 @@ def kmeans_assign(
 ) -> Float[Tensor, "*batch n k"]:
     """Weights softmax(−β · squared distance) of the centres for every point; as β grows 1 for the nearest.
 
+    Of centres at equal distance the first is the nearest if all coordinates are integers; else they share the weight.
+
     Raises ValueError for points and centres of different dimension.
     """
     if points.shape[-1] != centres.shape[-1]:

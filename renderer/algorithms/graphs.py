@@ -23,12 +23,13 @@ def dijkstra(weights: Any, source: int, far: float) -> Any:
 
     `far` is more than any distance: the weight to give where there is no edge, and what a vertex without a path gets
     (or more). Finite, because the vertex to go on from is a mixture, and an infinity of any share would fill it all.
+    So it is of vertices at equal real distances, at any β; with integer weights and an integer `far` the first is next.
     """
     n = len(weights)
-    distance = [far if v != source else 0.0 for v in range(n)]
+    distance = [far if v != source else 0 for v in range(n)]
     done = [False for _ in range(n)]
     for _ in range(n):
-        u = argmin([distance[v] + (2 * far if done[v] else 0.0) for v in range(n)])
+        u = argmin([distance[v] + (2 * far if done[v] else 0) for v in range(n)])
         done[u] = True
         base, row = distance[u], weights[u]
         for v in range(n):

@@ -31,8 +31,10 @@ def knapsack(
     check_beta(beta)
     if kind not in EXTREMA:
         raise ValueError(f"kind: expected one of {', '.join(EXTREMA)}, got {kind!r}")
-    if values.dim() != 2:
-        raise ValueError(f"values: expected shape (B, items), got {tuple(values.shape)}")
+    if values.dim() != 2 or not values.is_floating_point():
+        raise ValueError(
+            f"values: expected real numbers of shape (B, items), got {values.dtype} of {tuple(values.shape)}"
+        )
     if len(weights) != values.shape[1] or any(isinstance(w, bool) or not isinstance(w, int) or w < 0 for w in weights):
         raise ValueError(f"weights: expected {values.shape[1]} integers >= 0, got {list(weights)}")
     if capacity < 0:

@@ -31,7 +31,7 @@ def bellman_ford(
     """Relaxed distances from `source` on grids with 8 neighbours and vertex costs ≥ 0, both ends' costs included.
 
     Over all walks of at most `iterations` steps (None: H·W − 1, as many as a shortest path may have); inf where none
-    leads. As β grows, what Bellman–Ford finds. Differentiable in costs, any number of times, and in β.
+    of finite cost leads. As β grows, what Bellman–Ford finds. Differentiable in costs, any number of times, and in β.
 
     Raises ValueError for costs of another shape or sign, and a source outside of the grid.
 
@@ -167,4 +167,5 @@ def _in_logarithms(costs: Tensor, beta: Scalar, source: tuple[int, int], steps: 
     for _ in range(steps):
         around = _around(-level).clamp(max=-blocked)
         level = torch.logsumexp(torch.cat([-around, start.expand_as(level)[None]]), 0) - scaled
-    return (-level / beta).to(costs.dtype)
+    none = level < blocked / 2  # every walk passes an infinite cost
+    return torch.where(none, math.inf, -torch.where(none, 0.0, level) / beta).to(costs.dtype)

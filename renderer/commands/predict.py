@@ -23,11 +23,13 @@ class Predict:
     """The picture."""
     checkpoint: Annotated[Path, tyro.conf.arg(metavar="FILE")]
     """checkpoint.safetensors of the training."""
+    device: str = "cpu"
+    """Where the network runs: "cpu", "cuda", or "auto" for a GPU where there is one."""
     out: Annotated[Path | None, tyro.conf.arg(metavar="OUT")] = None
     """The mesh: OBJ, PLY, STL, OFF or GLB, by its extension; else the picture's name with .ply, in this folder."""
 
     def __call__(self) -> None:
-        mesh = predict(self.image, self.checkpoint)
+        mesh = predict(self.image, self.checkpoint, device=self.device)
         out = Path(f"{self.image.stem}.ply") if self.out is None else self.out
         mesh.save(out)
         print(f"{out}: {mesh.num_vertices} vertices, {mesh.num_faces} faces")

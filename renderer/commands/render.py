@@ -21,6 +21,7 @@ from renderer.scene.material import Material, Normals
 from renderer.scene.scene import FRAME_FOV
 from renderer.shading import HardRenderer, SoftRenderer
 from renderer.shading.soft_renderer import DEFAULT_GAMMA
+from renderer.train.ranks import device_named
 from renderer.viz.film import FILM_EXTENSIONS, check_film, write_film
 from renderer.viz.image import to_uint8
 
@@ -133,6 +134,8 @@ class Render:
     """Each pixel is the mean of a square of samples this wide (hard only)."""
     frames: int = 60
     """Of a film, for one turn."""
+    device: str = "cpu"
+    """Where the pictures are drawn: "cpu", "cuda", or "auto" for a GPU where there is one."""
 
     def __call__(self) -> None:
         extension = self.out.suffix.lower()
@@ -150,7 +153,8 @@ class Render:
             raise ValueError(f"light: expected none beside to_light, got {self.light!r}")
         if not self.soft and self.softness != Soft():
             raise ValueError("soft: expected --soft beside options of the soft renderer")
-        scene = self._changed(Scene.load(self.scene))
+        where = device_named(self.device)
+        scene = self._changed(Scene.load(self.scene)).to(where)
         try:
             with torch.no_grad():
                 if extension in FILM_EXTENSIONS:
@@ -212,7 +216,7 @@ class Render:
         height, width = camera.image_size
         view = camera.resize((height * samples, width * samples))
         renderer = self._renderer(scene, camera)
-        image = scene.render(camera=view, renderer=renderer, lights=self._lights(scene, camera))[0]
+        image = scene.render(camera=view, renderer=renderer, lights=self._lights(scene, camera))[0].cpu()
         image = image.unflatten(0, (height, samples)).unflatten(2, (width, samples)).mean((1, 3))
         colour, alpha = image[..., :3], image[..., 3:].clamp(0, 1)
         if self.background == "transparent":
@@ -228,7 +232,7 @@ class Render:
         if self.light == "studio":
             return Lights.studio(scene.up)
         if self.light == "eye":
-            return Lights(AmbientLight(0.2), DirectionalLight(-camera.world_to_camera[2, :3], colour=0.8))
+            return Lights.from_eye(camera)
         return Lights(AmbientLight(1.0)) if self.light == "none" else None
 
     def _changed(self, scene: Scene) -> Scene:

@@ -26,6 +26,8 @@ class Texture:
     """The known shape."""
     out: Annotated[Path, tyro.conf.arg(metavar="OUT")]
     """Folder for the results; made if it is not there."""
+    device: str = "cpu"
+    """Where the heavy part runs: "cpu", "cuda", or "auto" for a GPU where there is one."""
     resume: bool = False
     """Go on from the checkpoint that an interrupted run left in OUT, to the same result."""
     overwrite: bool = False
@@ -40,6 +42,7 @@ class Texture:
             self.mesh,
             self.out,
             settings=self.settings,
+            device=self.device,
             resume=self.resume,
             overwrite=self.overwrite,
             progress=not self.quiet,

@@ -9,20 +9,20 @@ import torch
 from torch import Tensor, nn
 
 from renderer.algorithms.sorting import bubble_sort_rows
-from renderer.experiments.ranking import Ranking, matches
+from renderer.experiments.ranking import NumberSets, matches
 
 
 @dataclass(frozen=True)
-class BubbleSort(Ranking):
+class BubbleSort(NumberSets):
     """Learn to read numbers made of MNIST digits, from the order of n of them at a time, through relaxed bubble sort.
 
     The identity is sorted along with the scores, which makes the relaxed permutation; the loss is its cross-entropy
-    with the true one. Data, network and scores are those of `ranking`; its settings of sorting networks do not apply.
+    with the true one. Data, network and scores are those of `ranking`.
     """
 
-    steps: int = 10_000
+    steps: int = 8_000
     """Number of updates."""
-    distribution: str = "logistic"
+    distribution: str = "optimal"
     """Perturbation of the comparisons: a name of renderer.relax.DISTRIBUTIONS."""
     beta: float = 2.0
     """Sharpness of the comparisons."""

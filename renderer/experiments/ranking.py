@@ -34,9 +34,9 @@ class NumberReader(nn.Module):
             *(nn.Conv2d(32, 64, 5, padding=2), nn.MaxPool2d(2), nn.ReLU()),
             *(nn.Flatten(), nn.Linear(64 * 7 * 7 * digits, 64), nn.ReLU(), nn.Linear(64, 1)),
         )
-        for layer in self.layers:
-            if isinstance(layer, nn.Conv2d):  # the order in which images come, twice as fast on a CPU
-                layer.weight.data = layer.weight.data.contiguous(memory_format=torch.channels_last)
+        # Half again as fast on a CPU. Of the module, not of each weight: that of one input channel is contiguous in
+        # both orders, and would keep the slow one.
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, 1, 28, 28 · digits) -> (N,)."""
@@ -44,13 +44,8 @@ class NumberReader(nn.Module):
 
 
 @dataclass(frozen=True)
-class Ranking(Experiment):
-    """Learn to read numbers made of MNIST digits, from the order of n of them at a time.
-
-    The scores of n images are sorted by a relaxed network, whose permutation is compared with the true one; no number
-    is ever shown. Task: Grover et al. 2019; relaxations: Petersen et al. 2022. Small batches of sets and a large,
-    decaying step size reach a given exactness in a fraction of the published 10 million sets.
-    """
+class NumberSets(Experiment):
+    """Sets of n numbers made of MNIST digits, and a network that gives each a score; how it learns is left open."""
 
     data: Path
     """Folder with MNIST's four idx files (.gz)."""
@@ -58,23 +53,13 @@ class Ranking(Experiment):
     """Numbers in a set."""
     digits: int = 4
     """Digits of a number."""
-    steps: int = 24_000
+    steps: int = 48_000
     """Number of updates."""
     sets: int = 16
     """Sets in a step, over all processes."""
     lr: float = 1.5e-3
     """Largest step size of Adam; it rises over the first 100 steps and falls to 0 along a cosine."""
-    network: str = "odd_even"
-    """Comparator network, or softsort or neuralsort."""
-    distribution: str = "optimal"
-    """What relaxes a comparator: one of renderer.sort.RELAXATIONS."""
-    beta: float = 2.0
-    """Sharpness of the comparators, in units of the distribution."""
-    entropy: Entropy = "categorical"
-    """Of all entries of the permutation matrix, or of the true places alone."""
-    strategy: Strategy = field(default_factory=Strategy)
-    """How the loss reaches the network."""
-    test_sets: int = 1_000
+    test_sets: int = 10_000
     """Sets of test numbers in an evaluation, always the same."""
 
     def __post_init__(self) -> None:
@@ -108,6 +93,38 @@ class Ranking(Experiment):
         chosen = torch.randint(len(self.splits["train"][0]), (self.sets, self.n, self.digits))
         return self.numbers("train", chosen[share(torch.arange(self.sets), rank, world)])
 
+    def evaluate(self, model: nn.Module) -> dict[str, float]:
+        device = next(model.parameters()).device
+        generator = torch.Generator().manual_seed(0)
+        chosen = torch.randint(len(self.splits["test"][0]), (self.test_sets, self.n, self.digits), generator=generator)
+        scores, numbers = [], []
+        for part in chosen.split(max(1, EVALUATED_AT_ONCE // self.n)):
+            images, true = self.numbers("test", part)
+            scores.append(model(images.to(device)).cpu().reshape(true.shape))
+            numbers.append(true)
+        return {name: float(value) for name, value in matches(torch.cat(scores), torch.cat(numbers)).items()}
+
+
+@dataclass(frozen=True)
+class Ranking(NumberSets):
+    """Learn to read numbers made of MNIST digits, from the order of n of them at a time.
+
+    The scores of n images are sorted by a relaxed network, whose permutation is compared with the true one; no number
+    is ever shown. Task: Grover et al. 2019; relaxations: Petersen et al. 2022. Small batches of sets and a large,
+    decaying step size reach a given exactness in a fraction of the published 10 million sets.
+    """
+
+    network: str = "odd_even"
+    """Comparator network, or softsort or neuralsort."""
+    distribution: str = "optimal"
+    """What relaxes a comparator: one of renderer.sort.RELAXATIONS."""
+    beta: float = 2.0
+    """Sharpness of the comparators, in units of the distribution."""
+    entropy: Entropy = "categorical"
+    """Of all entries of the permutation matrix, or of the true places alone."""
+    strategy: Strategy = field(default_factory=Strategy)
+    """How the loss reaches the network."""
+
     def loss(self, model: nn.Module, batch: Any) -> tuple[Tensor, dict[str, Any]]:
         images, numbers = batch
         scores = model(images).reshape(numbers.shape)
@@ -122,17 +139,6 @@ class Ranking(Experiment):
             reduction="mean",
         )
         return loss, matches(scores, numbers)
-
-    def evaluate(self, model: nn.Module) -> dict[str, float]:
-        device = next(model.parameters()).device
-        generator = torch.Generator().manual_seed(0)
-        chosen = torch.randint(len(self.splits["test"][0]), (self.test_sets, self.n, self.digits), generator=generator)
-        scores, numbers = [], []
-        for part in chosen.split(max(1, EVALUATED_AT_ONCE // self.n)):
-            images, true = self.numbers("test", part)
-            scores.append(model(images.to(device)).cpu().reshape(true.shape))
-            numbers.append(true)
-        return {name: float(value) for name, value in matches(torch.cat(scores), torch.cat(numbers)).items()}
 
 
 def matches(scores: Tensor, numbers: Tensor) -> dict[str, Tensor]:

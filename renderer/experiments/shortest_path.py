@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from renderer.algorithms.shortest_path import bellman_ford, shortest_path
 from renderer.experiments.terrain import Terrain, load_terrain, make_terrain
 from renderer.train.experiment import Experiment, share
+from renderer.train.strategy import Strategy
 
 LEAST_COST = 1e-3  # so that a walk cannot rest for nothing
 
@@ -38,6 +40,8 @@ class ShortestPath(Experiment):
     """Inverse temperature of the walks."""
     iterations: int = 30
     """Most steps of a walk."""
+    strategy: Strategy = field(default_factory=Strategy)
+    """How the loss reaches the network."""
     train_maps: int = 10_000
     """Maps to make for training, where none are read."""
     test_maps: int = 1_000
@@ -72,14 +76,14 @@ class ShortestPath(Experiment):
 
     def loss(self, model: nn.Module, batch: Any) -> tuple[Tensor, dict[str, Any]]:
         maps, paths = batch
-        costs = model(maps)
-        distance = bellman_ford(costs, beta=self.beta, iterations=self.iterations)[:, -1, -1]
-        return self.beta * ((costs * paths).sum((1, 2)) - distance).mean(), {"cost": costs.mean()}
+        outputs = model(maps)
+        loss = self.strategy(path_loss, outputs, paths, beta=self.beta, iterations=self.iterations, reduction="none")
+        return loss.mean(), {"cost": costs_of(outputs).mean()}
 
     def evaluate(self, model: nn.Module) -> dict[str, float]:
         terrain = self.splits["test"]
         device = next(model.parameters()).device
-        costs = torch.cat([model(part.to(device)).cpu() for part in terrain.maps.split(250)])
+        costs = torch.cat([costs_of(model(part.to(device))).cpu() for part in terrain.maps.split(250)])
         found = shortest_path(costs)
         ours, best = ((path * terrain.costs).sum((1, 2)) for path in (found, terrain.paths))
         return {
@@ -89,8 +93,25 @@ class ShortestPath(Experiment):
         }
 
 
+def costs_of(outputs: Float[Tensor, "B H W"]) -> Float[Tensor, "B H W"]:
+    """Positive costs from a network's outputs, which may be any: strategies move them freely."""
+    return nn.functional.softplus(outputs) + LEAST_COST
+
+
+def path_loss(
+    outputs: Float[Tensor, "B H W"], paths: Float[Tensor, "B H W"], *, beta: float, iterations: int
+) -> Float[Tensor, "B"]:
+    """Negative log-likelihood of each path among all walks from corner to corner, of at most so many steps.
+
+    Its gradient in the costs is β times the path less the expected visits of a walk.
+    """
+    costs = costs_of(outputs)
+    distance = bellman_ford(costs, beta=beta, iterations=iterations)[:, -1, -1]
+    return beta * ((costs * paths).sum((1, 2)) - distance)
+
+
 class CostNetwork(nn.Module):
-    """From pictures (B, 8H, 8W, 3) of bytes to positive costs (B, H, W)."""
+    """From pictures (B, 8H, 8W, 3) of bytes to outputs (B, H, W), of which `costs_of` makes costs."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -103,5 +124,5 @@ class CostNetwork(nn.Module):
         )
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Costs of the tiles."""
-        return nn.functional.softplus(self.layers(maps.permute(0, 3, 1, 2).float() / 255 - 0.4)).squeeze(1) + LEAST_COST
+        """One number a tile."""
+        return self.layers(maps.permute(0, 3, 1, 2).float() / 255 - 0.4).squeeze(1)

@@ -16,11 +16,13 @@ from renderer.logic.encoding import Boolean, Encoding, OneHot, Thermometer
 from renderer.logic.gates import GATES
 from renderer.logic.group_sum import GroupSum
 from renderer.logic.layer import LogicLayer, count_gates
+from renderer.logic.local import connect_locally
 from renderer.logic.network import LogicNet, accuracy
 from renderer.logic.parametrisation import PARAMETRISATIONS
 from renderer.logic.pooling import OrPool2d
 from renderer.logic.presets import dense_net, logic_tree_net
 from renderer.logic.program import BitProgram
+from renderer.logic.wiring import Wiring
 
 __all__ = [
     "GATES",
@@ -35,8 +37,10 @@ __all__ = [
     "OneHot",
     "OrPool2d",
     "Thermometer",
+    "Wiring",
     "accuracy",
     "connect",
+    "connect_locally",
     "count_gates",
     "dense_net",
     "logic_tree_net",

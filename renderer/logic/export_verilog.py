@@ -22,7 +22,7 @@ def to_verilog(netlist: Netlist, name: str) -> str:
         node, inverted = value >> 1, value & 1
         if node == 0:
             return f"1'b{inverted}"
-        return "~" * inverted + (f"x[{node - 1}]" if node < first else f"n[{node - first}]")
+        return "~" * inverted + (f"x[{node - 1}]" if node < first else f"n{node - first}")
 
     lines = [f"// {len(netlist.kind)} gates; score = count / {netlist.tau!r} + {netlist.beta!r}"]
     if netlist.groups:
@@ -30,11 +30,10 @@ def to_verilog(netlist: Netlist, name: str) -> str:
     else:
         ports = [f"  output wire [{len(netlist.outputs) - 1}:0] y"]
     lines += [f"module {name} (", ",\n".join([f"  input wire [{netlist.inputs - 1}:0] x", *ports]), ");"]
-    if len(netlist.kind):
-        lines.append(f"  wire [{len(netlist.kind) - 1}:0] n;")
     operands = zip(netlist.kind.tolist(), netlist.a.tolist(), netlist.b.tolist(), strict=True)
     for i, (kind, a, b) in enumerate(operands):
-        lines.append(f"  assign n[{i}] = {literal(2 * a)} {_OPERATOR[kind]}{literal(2 * b)};")
+        # Each a wire of its own: simulators handle one vector of all gates as a whole, whenever one of them changes.
+        lines.append(f"  wire n{i} = {literal(2 * a)} {_OPERATOR[kind]}{literal(2 * b)};")
     for g, group in enumerate(groups):
         terms = [literal(v) for v in group.tolist()]
         if netlist.groups:

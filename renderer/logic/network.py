@@ -17,16 +17,17 @@ from renderer.logic.netlist import Builder
 from renderer.logic.parametrisation import Rule
 from renderer.logic.pooling import OrPool2d
 from renderer.logic.program import BitProgram
+from renderer.logic.wiring import Wiring
 
-Layer: TypeAlias = LogicLayer | LogicConv2d | OrPool2d
+Layer: TypeAlias = LogicLayer | LogicConv2d | OrPool2d | Wiring
 
 
 class LogicNet(nn.Module):
     """Layers one after the other: encodings first, if any, then gates, then GroupSum, if any.
 
     Called, it is the relaxed network, differentiable; `discrete` is the network of gates, and `compile` makes a program
-    of it. Consecutive dense layers run in one kernel. Layers: `LogicLayer`, `LogicConv2d`, `OrPool2d`, `nn.Flatten`,
-    an `Encoding` at the beginning, `GroupSum` at the end; TypeError for others.
+    of it. Consecutive dense layers run in one kernel. Layers: `LogicLayer`, `LogicConv2d`, `OrPool2d`, `Wiring`,
+    `nn.Flatten`, an `Encoding` at the beginning, `GroupSum` at the end; TypeError for others.
 
     >>> net = LogicNet(LogicLayer(16, 64), LogicLayer(64, 64), GroupSum(2, tau=4.0))
     >>> net.compile()(torch.rand(5, 16) > 0.5).shape
@@ -42,11 +43,11 @@ class LogicNet(nn.Module):
             fits = isinstance(layer, Layer | nn.Flatten) or encoding or (isinstance(layer, GroupSum) and last)
             if not fits:
                 raise TypeError(
-                    f"layers: expected encodings first, then LogicLayer, LogicConv2d, OrPool2d or nn.Flatten, then "
-                    f"GroupSum, got {type(layer).__name__} in place {i}"
+                    f"layers: expected encodings first, then LogicLayer, LogicConv2d, OrPool2d, Wiring or nn.Flatten, "
+                    f"then GroupSum, got {type(layer).__name__} in place {i}"
                 )
         if not any(isinstance(layer, Layer) for layer in layers):
-            raise ValueError("layers: expected at least one LogicLayer, LogicConv2d or OrPool2d, got none")
+            raise ValueError("layers: expected at least one LogicLayer, LogicConv2d, OrPool2d or Wiring, got none")
         self.layers = nn.ModuleList(layers)
 
     @property
@@ -101,7 +102,7 @@ class LogicNet(nn.Module):
         gates = [layer for layer in self.layers if not isinstance(layer, Encoding)]
         if input_shape is None:
             first = next(layer for layer in gates if not isinstance(layer, nn.Flatten))
-            if not isinstance(first, LogicLayer):
+            if not isinstance(first, LogicLayer | Wiring):
                 raise ValueError(f"input_shape: expected (C, H, W), as {type(first).__name__} comes first, got None")
             input_shape = (first.in_features,)
         builder = Builder(int(np.prod(input_shape)))

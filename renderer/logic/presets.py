@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from renderer.logic.connections import Connections
 from renderer.logic.convolution import LogicConv2d
 from renderer.logic.group_sum import GroupSum
 from renderer.logic.layer import LogicLayer
+from renderer.logic.local import connect_locally
 from renderer.logic.network import LogicNet
 from renderer.logic.pooling import OrPool2d
 
@@ -30,25 +33,43 @@ def dense_net(
     parametrisation: str = "op16",
     residual: bool = True,
     temperature: float = 1.0,
+    positions: Tensor | None = None,
+    radii: Sequence[float] = (),
     generator: torch.Generator | None = None,
 ) -> LogicNet:
     """`depth` dense layers of `width` neurons and GroupSum, as in the experiments of Petersen et al., NeurIPS 2022.
+
+    With `positions` (inputs, D) of the inputs, such as the rows and columns of pixels, the first layers read inputs no
+    further apart than `radii`, one number a layer, as `connect_locally` has it; the others are wired at random.
 
     >>> dense_net(784, 8_000, 6, 10, tau=30.0)
     """
     if depth < 1:
         raise ValueError(f"depth: expected at least 1 layer, got {depth}")
-    layers = [
-        LogicLayer(
+    if (positions is None) != (not radii):
+        raise ValueError(
+            f"positions, radii: expected both or neither, got "
+            f"{None if positions is None else tuple(positions.shape)} and {tuple(radii)}"
+        )
+    if positions is not None and (positions.ndim != 2 or len(positions) != inputs):
+        raise ValueError(f"positions: expected ({inputs}, D), got {tuple(positions.shape)}")
+    if len(radii) > depth:
+        raise ValueError(f"radii: expected at most {depth}, one a layer, got {len(radii)}")
+    layers = []
+    for i in range(depth):
+        connections: Connections | Tensor = "random"
+        if positions is not None and i < len(radii):
+            connections, positions = connect_locally(positions, width, radii[i], generator)
+        layer = LogicLayer(
             inputs if i == 0 else width,
             width,
             parametrisation=parametrisation,
+            connections=connections,
             residual=residual,
             temperature=temperature,
             generator=generator,
         )
-        for i in range(depth)
-    ]
+        layers.append(layer)
     return LogicNet(nn.Flatten(), *layers, GroupSum(classes, tau))
 
 

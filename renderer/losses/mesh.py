@@ -170,7 +170,8 @@ def laplacian_matrix(
     values = torch.cat([-weight, -weight, weight, weight])
     size = (vertices.shape[0], vertices.shape[0])
     # The indices come from checked faces; torch's own check of them only costs time (and warns when left unset).
-    return torch.sparse_coo_tensor(torch.stack([rows, columns]), values, size, check_invariants=False).coalesce()
+    places = torch.stack([rows, columns])
+    return torch.sparse_coo_tensor(places, values, size, device=values.device, check_invariants=False).coalesce()
 
 
 def _edges(vertices: Tensor, faces: Tensor) -> Int[Tensor, "E 2"]:

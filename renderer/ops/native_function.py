@@ -72,6 +72,10 @@ def _backward(op: str, *args: Any) -> tuple[Tensor, ...]:
     return _as_tuple(getattr(torch.ops.renderer, f"{op}_backward")(*args))
 
 
+def _sum_of_views(gradient: Tensor) -> Tensor:
+    return gradient.squeeze(0) if gradient.shape[0] == 1 else gradient.sum(0)  # the sum of one would be a copy
+
+
 def _as_tuple(outputs: Any) -> tuple[Tensor, ...]:
     return outputs if isinstance(outputs, tuple) else (outputs,)
 
@@ -110,7 +114,7 @@ class NativeFunction(torch.autograd.Function):
         results = run(ctx.op, *filled, *saved, *ctx.settings)
         gradients: list[Tensor | None] = [None] * (spec.tensors + len(ctx.settings))
         for position, gradient in zip(spec.differentiable, results, strict=True):
-            gradients[position] = gradient if position in spec.batched else gradient.sum(0)
+            gradients[position] = gradient if position in spec.batched else _sum_of_views(gradient)
         return None, *gradients
 
     @staticmethod

@@ -10,6 +10,7 @@ from renderer.ops.native_function import call
 from renderer.raster.coverage import CoverageMode, soft_silhouette, support_eps
 from renderer.raster.texture_set import FaceTextures, pack_textures, texture_slopes
 from renderer.relax.distributions import Distribution
+from renderer.relax.parameters import as_parameter
 from renderer.relax.t_conorms import TConorm
 
 
@@ -71,8 +72,7 @@ def soft_render(
     attribute_faces = faces.view_as(faces) if attribute_faces is None else attribute_faces
     _check(screen_vertices, faces, attributes, attribute_faces)
     dtype, device = screen_vertices.dtype, screen_vertices.device
-    gamma = torch.as_tensor(gamma, dtype=dtype, device=device)
-    parameters = torch.cat([distribution.parameters(dtype, device), gamma.reshape(1)])
+    parameters = torch.cat([distribution.parameters(dtype, device), as_parameter(gamma, screen_vertices).reshape(1)])
     settings = (*image_size, distribution.name, distribution.squared, support_eps(distribution, dtype))
     *texture_tensors, layouts = _texture_arguments(textures, screen_vertices, faces, attributes, perspective)
     colour, background_weight = call(

@@ -217,8 +217,13 @@ def log_sum_exp(z: Tensor, dim: int) -> Tensor:
 
 
 def argmax(x: Tensor, dim: int, *, beta: Scalar) -> Tensor:
-    """Weights of the relaxed arg max, softmax(βx): a distribution over the indices, to be used with `take`."""
+    """Weights of the relaxed arg max, softmax(βx): a distribution over the indices, to be used with `take`.
+
+    Of equal integers the first counts as the largest, as in Python; equal reals share the weight at every β.
+    """
     check_beta(beta)
+    if not x.is_floating_point():
+        x = first_of_equals(x.to(torch.get_default_dtype()), dim)
     infinite = x.amax(dim, keepdim=True).isinf()
     ties = (x == x.amax(dim, keepdim=True)).to(x.dtype)
     weights = torch.softmax(torch.where(infinite, 0.0, x) * beta, dim)
@@ -226,8 +231,15 @@ def argmax(x: Tensor, dim: int, *, beta: Scalar) -> Tensor:
 
 
 def argmin(x: Tensor, dim: int, *, beta: Scalar) -> Tensor:
-    """Weights of the relaxed arg min, softmax(−βx)."""
+    """Weights of the relaxed arg min, softmax(−βx); see `argmax`."""
     return argmax(-x, dim, beta=beta)
+
+
+def first_of_equals(x: Tensor, dim: int) -> Tensor:
+    """Integers in floating point, less a fraction that grows along the dimension, which puts equal ones in order."""
+    size = x.shape[dim]
+    fraction = torch.arange(size, dtype=x.dtype, device=x.device) / size
+    return x - fraction.reshape(-1, *(1,) * (x.dim() - 1 - dim % x.dim()))
 
 
 def index_weights(
@@ -259,8 +271,17 @@ def _position(i: Tensor, a: Tensor) -> Tensor:
 
 def contract(weights: Tensor, a: Tensor) -> Tensor:
     """Σₖ wₖ a[k] over the last dimension; elements of weight 0 do not matter, even if infinite."""
-    used = weights > 0
-    return (weights * torch.where(used, a, 0.0)).sum(-1)
+    return weighted_sum(weights, a, -1)
+
+
+def weighted_sum(weights: Tensor, values: Tensor, dim: int) -> Tensor:
+    """Σ w·v over a dimension, without the v that are not finite and have no weight.
+
+    An infinity that has some is the result, whatever its weight: so it gives the weights no gradient, not 0 · inf.
+    """
+    finite = values.isfinite()
+    inside, outside = torch.where(finite, values, 0.0), torch.where(finite | (weights <= 0), 0.0, values)
+    return (weights * inside + weights.detach() * outside).sum(dim)
 
 
 def put(a: Tensor, i: Tensor, v: Number, *, beta: Scalar, distribution: str | Distribution = "logistic") -> Tensor:

@@ -20,7 +20,7 @@ def check_number(name: str, value: Scalar, expected: str, accept: Callable[[floa
                 f"{name}: expected {expected}, as a float or a floating-point tensor of shape (), "
                 f"got a tensor of shape {tuple(value.shape)} and type {value.dtype}"
             )
-        if torch.compiler.is_compiling():
+        if torch.compiler.is_compiling() or (value.is_cuda and torch.cuda.is_current_stream_capturing()):
             return  # its value is not known yet
         try:
             number = as_number(value)
@@ -50,4 +50,5 @@ def as_parameter(value: Scalar, like: Tensor) -> Tensor:
     """`value` as a tensor of the type and device of `like`, differentiable if it is a tensor."""
     if isinstance(value, Tensor):
         return value.to(dtype=like.dtype, device=like.device)
-    return torch.tensor(value, dtype=like.dtype, device=like.device)
+    # Filled on the device: torch.tensor would copy from the host and wait for it, which no CUDA graph can capture.
+    return torch.full((), value, dtype=like.dtype, device=like.device)

@@ -119,7 +119,7 @@ def placed(part: Part) -> Mesh:
     A transform that mirrors turns the faces round, so that they still look outward.
     """
     transform = part.transform.to(part.mesh.vertices)
-    if bool((transform.detach() == torch.eye(4).to(transform)).all()):
+    if bool((transform.detach() == torch.eye(4, dtype=transform.dtype, device=transform.device)).all()):
         return part.mesh
     moved = part.mesh.with_vertices(part.mesh.vertices @ transform[:3, :3].T + transform[:3, 3])
     if float(torch.linalg.det(transform[:3, :3].detach())) > 0:

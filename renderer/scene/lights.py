@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -16,6 +16,9 @@ from torch import Tensor, nn
 
 from renderer.scene.colours import Colour, as_colour, as_vector
 from renderer.scene.errors import DataError
+
+if TYPE_CHECKING:
+    from renderer.scene.camera import Camera
 
 Falloff = Literal["none", "inverse_square"]
 
@@ -238,6 +241,11 @@ class Lights:
             SphericalHarmonicsLight.hemisphere((0.34, 0.38, 0.44), (0.16, 0.15, 0.15), up=up),
             DirectionalLight(_key_direction(up), colour=(0.62, 0.60, 0.56)),
         )
+
+    @staticmethod
+    def from_eye(camera: Camera) -> Lights:
+        """A light from behind the camera and a fifth as much from everywhere: every visible surface is lit."""
+        return Lights(AmbientLight(0.2), DirectionalLight(-camera.world_to_camera[..., 2, :3], colour=0.8))
 
 
 def _key_direction(up: tuple[float, float, float]) -> Tensor:

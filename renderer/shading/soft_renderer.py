@@ -15,6 +15,7 @@ from renderer.raster.project import project_clipped, project_mesh
 from renderer.raster.soft_render import soft_render
 from renderer.raster.texture_set import FaceTextures, TextureMap
 from renderer.relax.distributions import Distribution, distribution
+from renderer.relax.parameters import as_number
 from renderer.relax.t_conorms import TConorm, t_conorm
 from renderer.scene.camera import Camera
 from renderer.scene.colours import Colour, as_colour
@@ -83,7 +84,7 @@ class SoftRenderer(nn.Module):
             raise ValueError(f"coverage: expected 'face' or 'outline', got {coverage!r}")
         if blend not in ("coverage", "softmax"):
             raise ValueError(f"blend: expected 'coverage' or 'softmax', got {blend!r}")
-        if not float(torch.as_tensor(gamma).detach()) > 0:
+        if not as_number(gamma) > 0:
             raise ValueError(f"gamma: expected a positive number, got {float(torch.as_tensor(gamma).detach())}")
         self.coverage: CoverageMode = coverage
         self.blend: Blend = blend

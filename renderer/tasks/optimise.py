@@ -19,6 +19,7 @@ from renderer.tasks.bending import Bending
 from renderer.tasks.visual_hull import pixel_size
 from renderer.train.adam_uniform import AdamUniform
 from renderer.train.large_steps import LargeSteps
+from renderer.train.ranks import ALONE, Ranks
 
 # A uniform perturbation of half-width ½ pixel is the box filter that antialiased masks were made with: an unbiased fit.
 SCALE = 0.5
@@ -81,10 +82,13 @@ class Fit:
         return {**state, "vertices": self.mesh.vertices, "faces": self.mesh.faces}
 
     @staticmethod
-    def of_state(state: dict[str, Any]) -> Fit:
-        """The inverse of `state`."""
+    def of_state(state: dict[str, Any], device: torch.device | str = "cpu") -> Fit:
+        """The inverse of `state`, on a device."""
         state = dict(state)
-        return Fit(Mesh(state.pop("vertices"), state.pop("faces")), **state)
+        latent = state.pop("latent")
+        mesh = Mesh(state.pop("vertices"), state.pop("faces")).to(device)
+        # The optimiser moves its own tensors to those that it updates.
+        return Fit(mesh, latent=None if latent is None else latent.to(device), **state)
 
 
 def optimise(
@@ -97,11 +101,13 @@ def optimise(
     views_per_step: int = 12,
     seed: int = 0,
     after_step: Callable[[Fit], None] = lambda fit: None,
+    here: Ranks = ALONE,
 ) -> Mesh:
     """Move and remesh `fit.mesh` until its silhouettes are the masks; `fit` is updated after every step.
 
     The loss is the squared difference of outline coverage and mask, summed and divided by the length of the masks'
-    outlines, plus smoothness times a bending energy. `after_step` is called with `fit`, and may stop by raising.
+    outlines, plus smoothness times a bending energy. `after_step` is called with `fit`, and may stop by raising. The
+    processes `here` share the views of each step and add up their gradients, so that all hold the same mesh.
 
     >>> mesh = optimise(Fit(visual_hull(masks, camera)), masks, camera)
     """
@@ -111,7 +117,7 @@ def optimise(
         targets, views = reduce_views(masks, camera, stage.reduction)
         outline = outline_length(targets)
         if fit.latent is None:
-            fit.mesh = remesh_to(fit.mesh, round(stage.faces * max_faces))
+            fit.mesh = _remeshed(fit.mesh, round(stage.faces * max_faces), here)
         steps = LargeSteps(fit.mesh, stiffness=stage.stiffness)
         pixel = pixel_size(views, fit.mesh.vertices.mean(dim=0))
         bending = Bending(fit.mesh, radius=SMOOTH_RADIUS * float((fit.mesh.bounds[1] - fit.mesh.bounds[0]).norm()))
@@ -123,18 +129,32 @@ def optimise(
             chosen = views_of_step(len(masks), views_per_step, step, seed=seed + fit.stage)
             optimizer.param_groups[0]["lr"] = stage.step_size * pixel * cooling(step / stage.steps)
             mesh = fit.mesh.with_vertices(steps.to_vertices(latent))
-            difference = renderer.silhouette(mesh, views[chosen]) - targets[chosen]
-            silhouettes = difference.square().sum() / (len(chosen) * outline)
-            loss = silhouettes + stage.smoothness * bending(mesh.vertices)
-            optimizer.zero_grad()
-            loss.backward()
+            mine = chosen[here.rank :: here.world]
+            silhouettes = mesh.vertices.new_zeros(())
+            if len(mine):  # there may be more processes than views
+                difference = renderer.silhouette(mesh, views[mine]) - targets[mine]
+                silhouettes = difference.square().sum() / (len(chosen) * outline)
+            # Energies add up over the processes: each takes its part of the bending, too.
+            loss = silhouettes + stage.smoothness / here.world * bending(mesh.vertices)
+            (gradient,) = torch.autograd.grad(loss, [latent])
+            latent.grad = here.sum(gradient)
             optimizer.step()
-            fit.losses.append(float(silhouettes.detach()))
+            fit.losses.append(float(here.sum(silhouettes.detach())))
             fit.step, fit.latent, fit.optimizer = step + 1, latent.detach(), optimizer.state_dict()
             after_step(fit)
         fit.mesh = fit.mesh.with_vertices(steps.to_vertices(latent).detach())
         fit.stage, fit.step, fit.latent, fit.optimizer = fit.stage + 1, 0, None, {}
     return fit.mesh
+
+
+def _remeshed(mesh: Mesh, num_faces: int, here: Ranks) -> Mesh:
+    """The first process remeshes for all, whose libraries may round differently."""
+
+    def made() -> tuple[Tensor, Tensor]:
+        result = remesh_to(mesh, num_faces)
+        return result.vertices, result.faces
+
+    return Mesh(*here.from_first(made))
 
 
 def cooling(progress: float) -> float:
@@ -148,7 +168,7 @@ def views_of_step(count: int, per_step: int, step: int, *, seed: int) -> Int[Ten
     steps = -(-count // per_step)  # a whole round shows every view; the last step of a round may have fewer
     generator = torch.Generator().manual_seed(seed * 1_000_003 + step // steps)
     start = (step % steps) * per_step
-    return torch.randperm(count, generator=generator)[start : start + per_step]
+    return torch.randperm(count, generator=generator, device="cpu")[start : start + per_step]
 
 
 def reduce_views(masks: Float[Tensor, "N H W"], camera: Camera, factor: int) -> tuple[Float[Tensor, "N h w"], Camera]:

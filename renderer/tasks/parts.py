@@ -30,7 +30,7 @@ def needed_parts(mesh: Mesh, masks: Float[Tensor, "N H W"], camera: Camera) -> M
     count = int(part.max()) + 1
     corners = mesh.vertices[mesh.faces].double()
     signed = torch.linalg.det(corners - corners.mean(dim=(0, 1))) / 6
-    volume = torch.zeros(count, dtype=torch.float64).index_add(0, part, signed)
+    volume = signed.new_zeros(count).index_add(0, part, signed)
     order = [int(i) for i in volume.argsort(descending=True) if volume[i] > 0]
     if len(order) == count == 1:
         return mesh
@@ -41,7 +41,7 @@ def needed_parts(mesh: Mesh, masks: Float[Tensor, "N H W"], camera: Camera) -> M
         if int(gain.max()) >= NEEDED_PIXELS:
             kept.append(index)
             covered |= more
-    return _select(mesh, torch.isin(part, torch.tensor(kept)))
+    return _select(mesh, torch.isin(part, torch.tensor(kept, device=part.device)))
 
 
 def cover(mesh: Mesh, camera: Camera) -> Bool[Tensor, "N H W"]:

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from renderer.scene.camera import Camera
+from renderer.scene.camera import DEFAULT_NEAR, Camera
 from renderer.scene.pose import quaternion_to_rotation, rigid
 
 # Super-Fibonacci spirals: the positive real root of ψ⁴ = ψ + 4, and √2.
@@ -29,7 +29,7 @@ class Poses(NamedTuple):
     log_distance: Float[Tensor, "N"]
     offset: Float[Tensor, "N 2"]
 
-    def camera(self, centre: Float[Tensor, "3"], image_size: tuple[int, int]) -> Camera:
+    def camera(self, centre: Float[Tensor, "3"], image_size: tuple[int, int], *, near: float = DEFAULT_NEAR) -> Camera:
         """The cameras, differentiable in everything."""
         height, width = image_size
         distance, size = self.log_distance.exp(), self.log_size.exp()
@@ -39,7 +39,7 @@ class Poses(NamedTuple):
         pose = rigid(self.rotation, at - (self.rotation @ centre[:, None])[..., 0])
         focal, zero, one = height * size * distance, torch.zeros_like(size), torch.ones_like(size)
         rows = [focal, zero, one * width / 2, zero, focal, one * height / 2, zero, zero, one]
-        start = Camera.look_at((0.0, 0.0, 1.0), image_size=image_size).to(pose.device, pose.dtype)
+        start = Camera.look_at((0.0, 0.0, 1.0), image_size=image_size, near=near).to(pose.device, pose.dtype)
         return start.with_world_to_camera(pose).with_intrinsics(torch.stack(rows, dim=1).reshape(-1, 3, 3))
 
     def of(self, index: Tensor) -> Poses:
@@ -52,6 +52,11 @@ def turn(axis_angle: Float[Tensor, "N 3"]) -> Float[Tensor, "N 3 3"]:
     x, y, z = axis_angle.unbind(1)
     zero = torch.zeros_like(x)
     return torch.linalg.matrix_exp(torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], dim=1).reshape(-1, 3, 3))
+
+
+def degrees_between(a: Float[Tensor, "*N 3 3"], b: Float[Tensor, "*N 3 3"]) -> Float[Tensor, "*N"]:
+    """The angle of the rotation that takes b to a."""
+    return torch.rad2deg(torch.acos((((a * b).sum((-2, -1)) - 1) / 2).clamp(-1, 1)))
 
 
 def even_rotations(count: int) -> Float[Tensor, "N 3 3"]:

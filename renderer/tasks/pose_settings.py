@@ -6,7 +6,16 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-LEAST = {"starts": 1, "steps": 1, "hops": 0, "resolution": 16, "seed": 0}
+LEAST = {
+    "starts": 1,
+    "steps": 1,
+    "hops": 0,
+    "resolution": 16,
+    "finalists": 1,
+    "refine_steps": 0,
+    "refine_resolution": 16,
+    "seed": 0,
+}
 
 
 @dataclass(frozen=True)
@@ -56,6 +65,12 @@ class PoseSettings:
     """Compare with the mask's own signed distance relaxed alike, so that the truth is the minimum at every scale."""
     match_size: bool = True
     """Begin each descent with the mask's area (and centroid, unless centred)."""
+    finalists: int = 6
+    """How many different poses are refined at the end, the best ones."""
+    refine_steps: int = 40
+    """Steps of the refinement; 0: none."""
+    refine_resolution: int = 256
+    """Longest side, in pixels, of the image that the refinement sees; larger ones are averaged down."""
     seed: int = 0
     """Of the hops."""
 

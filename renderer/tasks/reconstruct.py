@@ -21,6 +21,7 @@ from renderer.tasks.run import Run, given_by
 from renderer.tasks.scores import scores
 from renderer.tasks.settings import Settings
 from renderer.tasks.visual_hull import carve, level_surface, simplest_surface, surrounding_sphere
+from renderer.train.ranks import Ranks, ranks
 
 DEFAULT = Settings()
 
@@ -40,37 +41,53 @@ def reconstruct(
     out: str | Path,
     *,
     settings: Settings = DEFAULT,
+    device: str = "cpu",
     resume: bool = False,
     overwrite: bool = False,
     progress: bool = False,
 ) -> Reconstruction:
     """Fit a closed mesh to the masks in the folder `data`; write mesh, film, report and metrics to the folder `out`.
 
-    data: as `load_views` reads it; test views are scored and never fitted. resume: go on from the checkpoint in `out`,
-    if there is one, to the same bits. overwrite: replace an earlier result. progress: show a bar on a terminal.
+    data: as `load_views` reads it; test views are scored and never fitted. device: of the fit, "cpu", "cuda", or "auto"
+    for a GPU where there is one; hull, remeshing and scores are always the CPU's. resume: go on from the checkpoint in
+    `out`, if there is one, on the CPU to the same bits. overwrite: replace an earlier result. progress: show a bar on a
+    terminal.
 
-    Raises DataError (bad data, masks that contradict each other, `out` in use), and Stopped, a KeyboardInterrupt, once
-    a checkpoint is saved after Ctrl-C or SIGTERM. Nothing in `out` changes before the data has been read, and results
-    appear there only when all are complete.
+    Under torchrun the processes share the views of each step, and the first alone writes; all return the result.
+
+    Raises DataError (bad data, masks that contradict each other, `out` in use), ValueError (a device that is not
+    there), and Stopped, a KeyboardInterrupt, once a checkpoint is saved after Ctrl-C or SIGTERM. Nothing in `out`
+    changes before the data has been read, and results appear there only when all are complete.
 
     >>> reconstruct("scenes/creature", "run").metrics["result"]["train_iou"]
     0.9988
     """
-    run = Run(Path(out), OUTPUTS, resume=resume, overwrite=overwrite)
+    with ranks(device) as here:
+        return _reconstruct(data, out, settings, resume=resume, overwrite=overwrite, progress=progress, here=here)
+
+
+def _reconstruct(
+    data: str | Path, out: str | Path, settings: Settings, *, resume: bool, overwrite: bool, progress: bool, here: Ranks
+) -> Reconstruction:
+    run = Run(Path(out), OUTPUTS, resume=resume, overwrite=overwrite, here=here)
     train = load_views(data, "train")
     test = load_views(data, "test") if has_test(data) else None
     masks, camera = fit_views(train.masks, train.camera, settings.max_image_size)
     stages = with_effort(STAGES if settings.start == "hull" else SPHERE_STAGES, settings.effort)
 
-    with run.opened(given_by(train), dataclasses.asdict(settings)) as state:
-        if not state:
-            with run.timed("hull"):
-                hull, start = begin(data, masks, camera, settings)
-            with run.timed("scores"):
-                state.update(hull=scores(hull, train, test), fit=Fit(start).state())
-        fit = Fit.of_state(state["fit"])
+    def first_state() -> dict[str, Any]:
+        with run.timed("hull"):
+            hull, start = begin(data, masks, camera, settings)
+        with run.timed("scores"):
+            return {"hull": scores(hull, train, test), "fit": Fit(start).state()}
 
-        with run.timed("fit"), bar(stages, fit, progress) as steps:
+    # More processes add the views' gradients in another order.
+    chosen = {**dataclasses.asdict(settings), "device": here.device.type, "processes": here.world}
+    with run.opened(given_by(train), chosen) as state:
+        state = state or here.from_first(first_state)
+        fit = Fit.of_state(state["fit"], here.device)
+
+        with run.timed("fit"), bar(stages, fit, progress and here.first) as steps:
 
             def after_step(fit: Fit) -> None:
                 steps.update()
@@ -79,24 +96,31 @@ def reconstruct(
 
             mesh = optimise(
                 fit,
-                masks,
-                camera,
+                masks.to(here.device),
+                camera.to(here.device),
                 stages=stages,
                 max_faces=settings.max_faces,
                 views_per_step=settings.views_per_step,
                 seed=settings.seed,
                 after_step=after_step,
-            )
-        with run.timed("scores"):
-            metrics = {
-                "result": scores(mesh, train, test),
-                "hull": state["hull"],
-                "data": {"folder": str(data), "train_views": len(train), "test_views": len(test) if test else 0},
-                "settings": dataclasses.asdict(settings),
-                "stages": [dataclasses.asdict(stage) for stage in stages],
-            }
-        with run.timed("files"), run.results() as folder:
-            write_results(folder, mesh, train, test, metrics=metrics, losses=fit.losses, seconds=run.elapsed)
+                here=here,
+            ).to("cpu")
+
+        def finish() -> dict[str, Any]:
+            with run.timed("scores"):
+                metrics = {
+                    "result": scores(mesh, train, test),
+                    "hull": state["hull"],
+                    "data": {"folder": str(data), "train_views": len(train), "test_views": len(test) if test else 0},
+                    "settings": dataclasses.asdict(settings),
+                    "device": here.device.type,
+                    "stages": [dataclasses.asdict(stage) for stage in stages],
+                }
+            with run.timed("files"), run.results() as folder:
+                write_results(folder, mesh, train, test, metrics=metrics, losses=fit.losses, seconds=run.elapsed)
+            return metrics
+
+        metrics = here.from_first(finish)
     return Reconstruction(mesh, metrics, run.folder)
 
 

@@ -22,6 +22,7 @@ from renderer.scene.errors import DataError
 from renderer.scene.views import Views
 from renderer.train.checkpoint import load_checkpoint, save_checkpoint
 from renderer.train.interrupt import Stopped, deferred_signals
+from renderer.train.ranks import ALONE, Ranks
 
 CHECKPOINT = "checkpoint.safetensors"
 PARTIAL = ".partial-"  # what the name of a folder with unfinished results begins with
@@ -31,18 +32,20 @@ CHECKPOINT_SECONDS = 2.0  # writing one takes some milliseconds
 class Run:
     """The state of one task in `folder`: refuses a folder in use, saves and restores, and delivers the results.
 
-    outputs: the names of the files that the task may write. Raises DataError, one line naming the folder, if it holds
-    an unfinished run (and neither resume nor overwrite is given) or results (and overwrite is not given).
+    outputs: the names of the files that the task may write. here: the processes that share the task; the first alone
+    reads and writes the folder, and all call `opened` and `checkpoint` alike. Raises DataError, one line naming the
+    folder, if it holds an unfinished run (and neither resume nor overwrite is given) or results (and overwrite is not
+    given).
 
     >>> run = Run(Path("run"), ("metrics.json",), resume=False, overwrite=False)
     """
 
-    def __init__(self, folder: Path, outputs: tuple[str, ...], *, resume: bool, overwrite: bool) -> None:
+    def __init__(
+        self, folder: Path, outputs: tuple[str, ...], *, resume: bool, overwrite: bool, here: Ranks = ALONE
+    ) -> None:
         if resume and overwrite:
             raise DataError("resume, overwrite: expected one of them, got both")
-        if folder.exists() and not folder.is_dir():
-            raise DataError(f"{folder}: expected a folder for the results, found a file")
-        self.folder, self.outputs, self.resume = folder, outputs, resume
+        self.folder, self.outputs, self.resume, self._here = folder, outputs, resume, here
         self._seconds: dict[str, float] = {}
         self._part: str | None = None
         self._since = 0.0
@@ -50,11 +53,17 @@ class Run:
         self._fingerprint = ""
         self._last_checkpoint = time.monotonic()
         self._signalled: Callable[[], int] = lambda: 0
-        if overwrite or (resume and self._saved.exists()):
+        here.from_first(lambda: self._check_folder(overwrite=overwrite))
+
+    def _check_folder(self, *, overwrite: bool) -> None:
+        folder = self.folder
+        if folder.exists() and not folder.is_dir():
+            raise DataError(f"{folder}: expected a folder for the results, found a file")
+        if overwrite or (self.resume and self._saved.exists()):
             return
         if self._saved.exists():
             raise DataError(f"{folder}: holds an unfinished run: give --resume to go on, or --overwrite to start again")
-        for name in outputs:
+        for name in self.outputs:
             if (folder / name).exists():
                 raise DataError(f"{folder}: already holds {name}: give --overwrite to replace it, or another folder")
 
@@ -66,20 +75,26 @@ class Run:
         settings or versions.
         """
         self._fingerprint = fingerprint(given, settings)
-        state: dict[str, Any] = {}
-        if self.resume and self._saved.exists():
-            saved = load_checkpoint(self._saved)
-            if saved.get("fingerprint") != self._fingerprint:
-                raise DataError(f"{self._saved}: made from other data, settings or versions: run with --overwrite")
-            state, self._seconds = saved["state"], saved["seconds"]
+        saved = self._here.from_first(self._load)
+        self._seconds = saved["seconds"]
         with deferred_signals() as self._signalled:
-            yield state
-        self._saved.unlink(missing_ok=True)
+            yield saved["state"]
+        if self._here.first:
+            self._saved.unlink(missing_ok=True)
+
+    def _load(self) -> dict[str, Any]:
+        if not (self.resume and self._saved.exists()):
+            return {"state": {}, "seconds": {}}
+        saved = load_checkpoint(self._saved)
+        if saved.get("fingerprint") != self._fingerprint:
+            raise DataError(f"{self._saved}: made from other data, settings or versions: run with --overwrite")
+        return saved
 
     def checkpoint(self, state: Callable[[], dict[str, Any]]) -> None:
         """Save, if the last time was a while ago or someone asked to stop, and in that case raise Stopped."""
-        signal = self._signalled()
-        if signal or time.monotonic() - self._last_checkpoint >= CHECKPOINT_SECONDS:
+        signal = self._here.largest(self._signalled())
+        due = signal or time.monotonic() - self._last_checkpoint >= CHECKPOINT_SECONDS
+        if due and self._here.first:
             self._make_folder()
             content = {"fingerprint": self._fingerprint, "state": state(), "seconds": self.elapsed()}
             save_checkpoint(self._saved, content)

@@ -44,6 +44,10 @@ class SurfacePixels(NamedTuple):
             starts.append(starts[-1] + span.stop - span.start)
         return SurfacePixels(tuple(starts), *parts)
 
+    def to(self, device: torch.device | str) -> SurfacePixels:
+        """A copy on a device."""
+        return SurfacePixels(self.starts, *(values.to(device) for values in self[1:]))
+
 
 def surface_pixels(mesh: Mesh, views: Views) -> SurfacePixels:
     """The pixels of views with images at which a mesh with texture coordinates is seen well.

@@ -28,6 +28,7 @@ from renderer.tasks.picture_results import PICTURE_OUTPUTS, write_picture_result
 from renderer.tasks.picture_scores import picture_scores
 from renderer.tasks.run import Run, given_by
 from renderer.tasks.surface_pixels import SurfacePixels, surface_pixels
+from renderer.train.ranks import device_named
 
 LIGHT_TERMS = 9
 TEXTURE_STEP, LIGHT_STEP = 0.1, 0.01  # of Adam; the texture's is that of its logit
@@ -83,6 +84,10 @@ class TextureFit:
     optimizer: dict[str, Any] = field(default_factory=dict)
     losses: list[float] = field(default_factory=list)
 
+    def to(self, device: torch.device | str) -> TextureFit:
+        """A copy on a device; the optimiser moves its own tensors to those that it updates."""
+        return dataclasses.replace(self, logit=self.logit.to(device), light=self.light.to(device))
+
 
 @serial_torch()
 def fit_texture(
@@ -91,6 +96,7 @@ def fit_texture(
     out: str | Path,
     *,
     settings: TextureSettings = DEFAULT,
+    device: str = "cpu",
     resume: bool = False,
     overwrite: bool = False,
     progress: bool = False,
@@ -98,8 +104,8 @@ def fit_texture(
     """Fit texture and light of a known mesh to the RGBA pictures in the folder `data`; write the results to `out`.
 
     data: as `load_views` reads it, with colours; test views are scored and never fitted. mesh: a file or a mesh, in
-    the world of the cameras; it gets a UV atlas where it has no texture coordinates. resume, overwrite, progress, and
-    what is raised: as for `reconstruct`.
+    the world of the cameras; it gets a UV atlas where it has no texture coordinates. device: of the fit. It, resume,
+    overwrite, progress, and what is raised: as for `reconstruct`.
 
     The picture of a matt surface is texture(uv) · light(n), n the normal, light the nine spherical harmonics that such
     a surface can tell apart (Ramamoorthi and Hanrahan, SIGGRAPH 2001). Both are known up to a common factor: the
@@ -108,6 +114,7 @@ def fit_texture(
     >>> fit_texture("scenes/teapot", "scenes/teapot/mesh.ply", "run").metrics["result"]["test_psnr"]
     38.1
     """
+    where = device_named(device)
     run = Run(Path(out), PICTURE_OUTPUTS, resume=resume, overwrite=overwrite)
     train = load_views(data, "train", images=True)
     test = load_views(data, "test", images=True) if has_test(data) else None
@@ -115,15 +122,17 @@ def fit_texture(
     optional = [tensor for tensor in (shape.uv, shape.uv_faces) if tensor is not None]
     given = [*given_by(train), shape.vertices, shape.faces, *optional]
 
-    with run.opened(given, dataclasses.asdict(settings)) as state:
+    chosen = {**dataclasses.asdict(settings), "device": where.type}
+
+    with run.opened(given, chosen) as state:
         with run.timed("atlas"):
             shape = shape.with_appearance(material=None, vertex_colours=None, face_colours=None)
             shape = shape if shape.uv is not None else with_atlas(shape, resolution=settings.size)
         with run.timed("pixels"):
-            pixels = surface_pixels(shape, train)
+            pixels = surface_pixels(shape, train).to(where)
         if len(pixels.colours) == 0:
             raise DataError(f"{data}: no pixel shows the mesh: expected a mesh in the world of the cameras")
-        fit = TextureFit(**state) if state else begin(pixels, settings)
+        fit = TextureFit(**state).to(where) if state else begin(pixels, settings)
         bar = tqdm(total=settings.steps, initial=fit.step, unit="step", disable=None if progress else True)
         with run.timed("fit"), bar:
 
@@ -134,13 +143,14 @@ def fit_texture(
 
             image, light = optimise_texture(fit, pixels, settings, after_step=after_step)
         with run.timed("scores"):
-            image = fill_holes(image, seen_texels(pixels, settings.size))
+            image, light = fill_holes(image.cpu(), seen_texels(pixels, settings.size).cpu()), light.cpu()
             made = shape.with_appearance(material=Material(texture=image, texture_filter="mipmap"))
             lights = None if settings.light == "baked" else Lights(SphericalHarmonicsLight(light))
             metrics = {
                 "result": picture_scores(made, lights, train, test),
                 "data": {"folder": str(data), "train_views": len(train), "test_views": len(test) if test else 0},
                 "settings": dataclasses.asdict(settings),
+                "device": where.type,
             }
         with run.timed("files"), run.results() as folder:
             write_picture_results(
@@ -151,9 +161,9 @@ def fit_texture(
 
 def begin(pixels: SurfacePixels, settings: TextureSettings) -> TextureFit:
     """A grey texture, and the light that explains the pixels best by least squares."""
-    grey = torch.zeros(1, settings.size, settings.size, 3)
+    grey = pixels.colours.new_zeros(1, settings.size, settings.size, 3)
     if settings.light == "baked":
-        return TextureFit(grey, torch.zeros(LIGHT_TERMS, 3))
+        return TextureFit(grey, pixels.colours.new_zeros(LIGHT_TERMS, 3))
     basis = unit_lights(pixels.normals).double()
     # Row by row, as it comes back from a checkpoint: products of matrices may round differently by layout.
     light = torch.linalg.lstsq(basis, pixels.colours.double() / 0.5).solution.float().contiguous()
@@ -162,7 +172,7 @@ def begin(pixels: SurfacePixels, settings: TextureSettings) -> TextureFit:
 
 def unit_lights(normals: Float[Tensor, "M 3"]) -> Float[Tensor, "M 9"]:
     """What a white surface shows of each spherical harmonic with coefficient 1."""
-    one = torch.eye(LIGHT_TERMS).to(normals)
+    one = torch.eye(LIGHT_TERMS, dtype=normals.dtype, device=normals.device)
     terms = [SphericalHarmonicsLight(one[:, i : i + 1].expand(-1, 3)).irradiance(normals) for i in range(LIGHT_TERMS)]
     return torch.stack([term[:, 0] for term in terms], -1)
 
@@ -218,7 +228,7 @@ def look_up(image: Float[Tensor, "1 h w 3"], pixels: SurfacePixels) -> Float[Ten
 
 def seen_texels(pixels: SurfacePixels, size: int) -> Float[Tensor, "h w"]:
     """How much the pixels read of each texel."""
-    image = torch.zeros(1, size, size, 1, requires_grad=True)
+    image = pixels.uv.new_zeros(1, size, size, 1).requires_grad_()
     uv, slopes = pixels.uv[None, None], pixels.slopes[None, None]
     read = texture(image, uv, uv_derivatives=slopes, filter="mipmap")
     return torch.autograd.grad(read.sum(), image)[0][0, ..., 0]

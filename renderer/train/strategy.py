@@ -34,8 +34,9 @@ class Strategy:
     """What becomes of negative eigenvalues."""
     split_steps: int = 3
     """Steps of gradient descent on the outputs, in a split step."""
-    split_size: float = 1.0
-    """Their size."""
+    split_size: float = 0.1
+    """Their size, in units of a sample's gradient, small enough that they lower the loss: three steps of 1 raise that
+    of a logistic network of β = 30 from 0.38 to 2.3, three of 0.1 lower it to 0.24."""
 
     def __call__(
         self,

@@ -1,6 +1,7 @@
 """Face coverage on a GPU: milliseconds, memory and the share of the roof, against faces and resolution.
 
-`make bench-cuda` writes tests/bench/results/cuda-<device>.json. The roof is the larger of two times: bytes that must
+`make bench-cuda` writes tests/bench/results/cuda-<device>.json; other renderers run beside this one where they are
+installed (tests/bench/peers.py). The roof is the larger of two times: bytes that must
 move over the memory's bandwidth (measured by a copy), and operations of the covered (pixel, face) pairs over the
 arithmetic rate (measured by a matrix product in float32 without tensor cores).
 """
@@ -20,13 +21,17 @@ from torch import Tensor
 
 from renderer.ops import native
 from renderer.ops.face_coverage import covered_pairs
+from renderer.raster import soft_silhouette
+from renderer.relax import distribution, t_conorm
 from renderer.scene import Camera
 from renderer.scene.primitives import icosphere
+from tests.bench import peers
 
 # Operations of a pair, counted in the source (logistic, probabilistic): geometry 45, distribution and level 40.
 FORWARD_OPERATIONS, BACKWARD_OPERATIONS = 85, 230
 SETTINGS = ("logistic", False, 1e-6, "probabilistic")
 SCALE = 0.5  # pixels
+RADIUS = 13.8 * SCALE  # of its support
 
 
 def milliseconds(run: Callable[[], object], repeats: int = 20) -> float:
@@ -96,6 +101,32 @@ def measure(faces: int, size: int, views: int, bandwidth: float, rate: float) ->
     }
 
 
+def measure_peers(faces: int, size: int, views: int) -> list[dict[str, float | str]]:
+    """Forward, and forward and backward, of this renderer's public function and of every other one that is here."""
+    host_vertices, host_faces = sphere(faces, size, views)
+    vertices, indices = host_vertices.cuda(), host_faces.cuda()
+    d, s = distribution("logistic", scale=SCALE), t_conorm("probabilistic")
+    runs: dict[str, Callable[[Tensor], Tensor]] = {
+        "renderer": lambda v: soft_silhouette(v, indices, (size, size), distribution=d, t_conorm=s),
+        **{name: adapter(indices, size, views, RADIUS) for name, adapter in peers.installed().items()},
+    }
+    rows: list[dict[str, float | str]] = []
+    for name, run in runs.items():
+        leaf = vertices.clone().requires_grad_()
+
+        def both(run: Callable[[Tensor], Tensor] = run, leaf: Tensor = leaf) -> None:
+            leaf.grad = None
+            run(leaf).sum().backward()
+
+        with torch.no_grad():
+            forward = milliseconds(lambda run=run: run(vertices))
+        rows.append(
+            {"name": name, "faces": len(host_faces), "size": size, "views": views, "forward_ms": forward}
+            | {"both_ms": milliseconds(both)}
+        )
+    return rows
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--faces", type=int, nargs="+", default=[1_000, 10_000, 100_000, 1_000_000, 5_242_880])
@@ -117,6 +148,7 @@ def main() -> None:
         "bytes_per_ms": bandwidth,
         "operations_per_ms": rate,
         "rows": rows,
+        "peers": measure_peers(20_480, 512, 24),
     }
     path = options.out / f"cuda-{re.sub(r'[^a-z0-9]+', '-', name.lower())}.json"
     path.write_text(json.dumps(result, indent=2) + "\n")

@@ -71,7 +71,7 @@ def training_rows(batch: int = 128) -> list[dict[str, Any]]:
         "softmax to coefficients": lambda: ops.logic_coefficients(logits, 1.0),
         "its gradient": lambda: ops.logic_coefficients_backward(c, logits, 1.0),
     }
-    return [{"part": name, **cpu_ms(run)} for name, run in parts.items()]
+    return [{"part": name, **cpu_ms(run, 100)} for name, run in parts.items()]
 
 
 def compiled_row(width: int, depth: int, samples: int) -> dict[str, Any]:

@@ -21,8 +21,8 @@ from renderer import Mesh
 from renderer.scene.pose import FLIP_YZ, orbiting
 from renderer.tasks.optimise import remesh_to
 from renderer.tasks.parts import cover
-from renderer.tasks.pose import PoseFit, fit_poses
-from renderer.tasks.pose_parameters import Poses
+from renderer.tasks.pose_fit import PoseFit, fit_poses
+from renderer.tasks.pose_parameters import Poses, degrees_between
 from renderer.tasks.pose_settings import PoseSettings
 from tests.bench import environment
 from tests.bench.run import RESULTS, table
@@ -52,10 +52,6 @@ def turned(elevation: Tensor, azimuth: Tensor) -> Tensor:
     return orbiting(torch.ones_like(elevation), elevation, azimuth)[:, :3, :3] @ torch.diag(torch.tensor(FLIP_YZ))
 
 
-def angle_between(a: Tensor, b: Tensor) -> Tensor:
-    return torch.rad2deg(torch.acos((((a * b).sum((1, 2)) - 1) / 2).clamp(-1, 1)))
-
-
 def poses_of(rotation: Tensor, distance: Tensor, half_fov: Tensor) -> Poses:
     focal = 0.5 / torch.tan(torch.deg2rad(half_fov))
     return Poses(rotation, (focal / distance).log(), distance.log(), torch.zeros(len(rotation), 2))
@@ -79,7 +75,7 @@ def row(mesh: Mesh, name: str, settings: PoseSettings, count: int) -> dict[str, 
         start = poses_of(turned(*offset) @ truth, distance, 10 + 20 * torch.rand(count, generator=generator))
         fit = PoseFit.begin(start)
         fit_poses(mesh, masks, fit, settings=settings, centre=centre)
-        error = angle_between(fit.best.rotation, truth)
+        error = degrees_between(fit.best.rotation, truth)
         result[f"{low}-{high}°, %"] = round(100 * float((error < SUCCESS).float().mean()), 1)
         print(name, low, high, result[f"{low}-{high}°, %"], file=sys.stderr, flush=True)
     return {**result, "CPU seconds": round(time.process_time() - began, 1)}

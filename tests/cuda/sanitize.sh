@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The CUDA kernels under sanitizers. Without arguments: their emulation on the CPU, under AddressSanitizer and UndefinedBehaviorSanitizer.
+# The CUDA kernels under sanitizers. Without arguments: their emulation on the CPU, under AddressSanitizer and UndefinedBehaviorSanitizer, every
+# op forward and backward (arguments are handed to pytest; tests/cuda in their place runs all tests of the kernels).
 # With `device`: on a GPU, under compute-sanitizer's memcheck and racecheck. PYTHON is the interpreter that has the development packages.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -13,18 +14,20 @@ if [ "${1:-}" = device ]; then
   exit
 fi
 
-# A package of its own: the Python files of this one, and native modules with sanitizers.
+# A package of its own: the Python files of this one, the CPU kernels as they are installed, and the CUDA kernels with sanitizers.
 build=build/sanitize
-cmake -S csrc -B "$build/native" -DPython_EXECUTABLE="$(command -v "$python")" \
+cmake -S csrc -B "$build/native" -G Ninja -DPython_EXECUTABLE="$(command -v "$python")" \
   -Dnanobind_DIR="$("$python" -m nanobind --cmake_dir)" -DRENDERER_SANITIZE=ON -DRENDERER_CUDA=OFF -DRENDERER_CUDA_EMULATION=ON
-cmake --build "$build/native" --target _C --target _cuda_emulated
+cmake --build "$build/native" --target _cuda_emulated ${JOBS:+-j "$JOBS"}
+installed=$("$python" -c "import renderer._C as module; print(module.__file__)")
 rm -rf "$build/site"
 mkdir -p "$build/site"
 cp -r renderer tests pyproject.toml "$build/site/"
 rm -f "$build"/site/renderer/*.so
-cp "$build"/native/_C*.so "$build"/native/_cuda_emulated*.so "$build/site/renderer/"
+cp "$installed" "$build"/native/_cuda_emulated*.so "$build/site/renderer/"
 cd "$build/site"
 # Python itself leaks by design; two C++ runtimes meet where torch and the modules throw.
 export ASAN_OPTIONS=detect_leaks=0:detect_odr_violation=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 export LD_PRELOAD="$(g++ -print-file-name=libasan.so) $(g++ -print-file-name=libstdc++.so)"
-PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}" "$interpreter" -m pytest -p no:cacheprovider tests/cuda -m "not cuda" "${@:1}"
+# One order of the threads will do: what another one would change shows without sanitizers.
+PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}" "$interpreter" -m pytest -p no:cacheprovider "${@:-tests/cuda/test_every_op.py}" -m "not cuda" -k "not reverse"

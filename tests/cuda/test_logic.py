@@ -7,7 +7,7 @@ import torch
 
 from renderer.logic import pack_bits, unpack_bits
 from renderer.ops import cuda
-from tests.cuda.compare import check_against_reference, check_deterministic
+from tests.cuda.compare import check_against_reference
 from tests.logic.test_program import BATCHES, random_bits, random_net
 from tests.ops.test_logic_ops import REFERENCE, arguments
 
@@ -17,11 +17,6 @@ from tests.ops.test_logic_ops import REFERENCE, arguments
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_equals_the_reference(emulated: None, op: str, seed: int, dtype: torch.dtype) -> None:
     check_against_reference(op, arguments(op, seed, samples=150), dtype)
-
-
-@pytest.mark.parametrize("op", REFERENCE)
-def test_sums_in_a_fixed_order(emulated: None, op: str) -> None:
-    check_deterministic(op, arguments(op, 2))
 
 
 def test_an_index_out_of_range_is_one_line(emulated: None) -> None:

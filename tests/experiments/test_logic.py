@@ -8,7 +8,7 @@ import torch
 
 from renderer.experiments.adult import load_adult
 from renderer.experiments.breast_cancer import ATTRIBUTES, load_breast_cancer
-from renderer.experiments.logic import RECIPES, Logic
+from renderer.experiments.logic import RECIPES, Logic, shifted
 from renderer.experiments.monks import SIZES, load_monks
 from renderer.scene.errors import DataError
 from renderer.train.loop import fit
@@ -44,6 +44,22 @@ def test_monks_are_learnt_from_all_robots(tmp_path: Path) -> None:
     results = fit(Logic(data=tmp_path, task="monk1", steps=300, lr=0.05), steps=300, out=tmp_path / "out", device="cpu")
     assert results["accuracy"] > 0.9
     assert results["gap"] == pytest.approx(results["relaxed_accuracy"] - results["accuracy"])
+
+
+def test_samples_are_held_out_of_the_training_data(tmp_path: Path) -> None:
+    write_monks(tmp_path)
+    whole = Logic(data=tmp_path, task="monk1").splits
+    experiment = Logic(data=tmp_path, task="monk1", validation=100, steps=2)
+    splits = experiment.splits
+    assert {name: len(labels) for name, (_, labels) in splits.items()} == {"train": 332, "test": 432, "validation": 100}
+    robots = [{tuple(row) for row in splits[name][0].tolist()} for name in ("train", "validation")]
+    assert robots[0] | robots[1] == {tuple(row) for row in whole["train"][0].tolist()}
+    assert not robots[0] & robots[1]
+    results = fit(experiment, steps=2, out=tmp_path / "out", device="cpu")
+    assert {"accuracy", "train_accuracy", "validation_accuracy"} <= set(results)
+    for number in (-1, 432):
+        with pytest.raises(ValueError, match=f"validation: expected 0 to 431 samples, got {number}"):
+            Logic(data=tmp_path, task="monk1", validation=number).splits  # noqa: B018
 
 
 def test_adult_has_the_hours_and_leaves_out_rows_with_unknown_values(tmp_path: Path) -> None:
@@ -99,10 +115,29 @@ def test_bad_files_are_one_line_errors(name: str, content: str | bytes | None, m
     assert "\n" not in str(error.value)
 
 
+def test_pictures_are_moved_each_by_its_own_pixels(tmp_path: Path) -> None:
+    pictures = torch.rand(60, 2, 5, 4) > 0.5
+    moves = torch.randint(-2, 3, (60, 2))
+    for picture, moved, (down, right) in zip(pictures, shifted(pictures, moves), moves.tolist(), strict=True):
+        for (c, y, x), value in zip(itertools.product(range(2), range(5), range(4)), moved.flatten(), strict=True):
+            inside = 0 <= y - down < 5 and 0 <= x - right < 4
+            assert value == (picture[c, y - down, x - right] if inside else False)
+    write_mnist(tmp_path)
+    still, moving = (Logic(data=tmp_path, task="mnist", shift=shift, batch_size=60) for shift in (0, 1))
+    images = {tuple(image.flatten().tolist()) for image in still.splits["train"][0]}
+    assert {tuple(image.flatten().tolist()) for image in still.batch(1, 0, 1)[0]} <= images
+    batch = {tuple(image.flatten().tolist()) for image in moving.batch(1, 0, 1)[0]}
+    assert len(batch) > len(images)
+    with pytest.raises(ValueError, match="wiring: expected 'random' for mnist_tree, got 'local'"):
+        Logic(data=tmp_path, task="mnist_tree", wiring="local")
+    with pytest.raises(ValueError, match="shift: expected 0 for adult, which has no pictures, got 1"):
+        Logic(data=tmp_path, task="adult", shift=1)
+
+
 @pytest.mark.parametrize("task", ["mnist", "mnist_tree"])
 def test_images_are_trained_on_as_bits(task: str, tmp_path: Path) -> None:
     write_mnist(tmp_path)
-    width = 1 if task == "mnist_tree" else 40
+    width = 1 if task == "mnist_tree" else 800
     experiment = Logic(data=tmp_path, task=task, width=width, levels=2, batch_size=4)  # type: ignore[arg-type]
     assert experiment.splits["train"][0].shape[1:] == (2, 28, 28)
     assert experiment.steps == RECIPES[task].steps

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from renderer.relax.program.errors import RelaxError
-from renderer.relax.program.values import SoftBool, SoftInteger, plain
+from renderer.relax.program.values import SoftInteger, is_integer, plain
 
 
 class SoftArray:
@@ -87,7 +87,7 @@ class SoftArray:
     def _combine(self, other: Any, function: Callable[[Any, Any], Any], *, exact: bool = True) -> Any:
         """`function` of the aligned tensors; an `exact` one keeps integers integers."""
         a, b = align(self.tensor(), plain(other))
-        return wrap(function(a, b), exact and self.integer and _is_integer(other))
+        return wrap(function(a, b), exact and self.integer and is_integer(other))
 
     def __add__(self, other: Any) -> Any:
         return self._combine(other, lambda a, b: a + b)
@@ -148,10 +148,6 @@ def align(a: Any, b: Any) -> tuple[Any, Any]:
     return a, b
 
 
-def _is_integer(value: Any) -> bool:
-    return isinstance(value, int | SoftInteger | SoftBool) or (isinstance(value, SoftArray) and value.integer)
-
-
 def wrap(tensor: Tensor, integer: bool) -> Any:
     """A tensor as a program's value: an array if it has more than the batch dimension, else a scalar."""
     if tensor.dim() > 1:
@@ -165,7 +161,8 @@ def stack(items: list | tuple) -> Tensor:
     tensors = [p for p in parts if isinstance(p, Tensor)]
     if not tensors:
         raise RelaxError("a list of static numbers: expected at least one tensor among them")
-    largest = max(tensors, key=lambda t: t.dim())
+    dims = max(t.dim() for t in tensors)  # torch.compile does not trace max with a key
+    largest = next(t for t in tensors if t.dim() == dims)
     dtype = next((t.dtype for t in tensors if t.is_floating_point()), largest.dtype)
     parts = [
         p

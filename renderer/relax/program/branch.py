@@ -8,16 +8,11 @@ import torch
 from torch import Tensor
 
 from renderer.relax.program.journal import Writes
-from renderer.relax.program.mixture import Mixer
+from renderer.relax.program.mixture import Mixer, times
 from renderer.relax.program.values import SoftBool
 
 if TYPE_CHECKING:
     from renderer.relax.program.runtime import Runtime
-
-
-def times(mass: Tensor | None, p: Tensor) -> Tensor:
-    """A running probability, None for 1, times another."""
-    return p if mass is None else mass * p
 
 
 def safe_divide(part: Tensor, total: Tensor) -> Tensor:
@@ -62,8 +57,9 @@ class Branch:
         if isinstance(condition, bool):
             return condition
         self.mark = self.journal.open()
+        runtime = self.runtime
+        runtime.around.append((condition, True))
         if self.exits:
-            runtime = self.runtime
             self.start = runtime.mass
             runtime.mass = times(self.start, condition.p)
         return True
@@ -75,8 +71,9 @@ class Branch:
             return not condition
         self.writes = self.journal.undo(self.mark, keep=names)
         self.yes = self.journal.kept, names
+        runtime = self.runtime
+        runtime.around[-1] = condition, False
         if self.exits:
-            runtime = self.runtime
             self.mass, self.alive = runtime.mass, runtime.alive
             runtime.mass, runtime.alive = times(self.start, condition.q), True
         return True
@@ -89,16 +86,17 @@ class Branch:
         writes = self.journal.undo(self.mark, keep=names)
         no = self.journal.kept
         self.journal.close()
+        runtime = self.runtime
+        runtime.around.pop()
         if self.exits:
-            p = self._surviving(condition)
-            if p is None:
+            share = self._surviving()
+            if share is None:
                 alive = self.alive
                 for items, i, value in (self.writes if alive else writes).values():
                     self.journal.write(items, i, value)
-                return (self.yes[1] if alive else names) if self.runtime.alive else self.before
-        else:
-            p = condition.p
-        mixer = Mixer(p, finite=self.runtime.finite, numbers=self.runtime.numbers)
+                return (self.yes[1] if alive else names) if runtime.alive else self.before
+            condition = share
+        mixer = Mixer(condition, finite=runtime.finite, numbers=runtime.numbers)
         self._merge_writes(mixer, writes)
         kept, originals = self.yes
         return tuple(
@@ -114,7 +112,7 @@ class Branch:
             if place not in yes:
                 self.journal.write(items, i, mixer.mix(items[i], value))
 
-    def _surviving(self, condition: SoftBool) -> Tensor | None:
+    def _surviving(self) -> SoftBool | None:
         """The share of the first side in what goes on after the statement; None if at most one side does."""
         runtime, yes, no = self.runtime, self.mass, self.runtime.mass
         yes_alive, no_alive = self.alive, runtime.alive
@@ -126,4 +124,4 @@ class Branch:
         assert no is not None
         total = yes + no
         runtime.mass = total
-        return safe_divide(yes, total)
+        return SoftBool(safe_divide(yes, total), complement=lambda: safe_divide(no, total))

@@ -14,7 +14,8 @@ from renderer.relax.program import functions
 from renderer.relax.program.array import SoftArray, wrap
 from renderer.relax.program.errors import RelaxError
 from renderer.relax.program.index import SoftIndex, index
-from renderer.relax.program.values import is_soft, plain
+from renderer.relax.program.reach import guarded
+from renderer.relax.program.values import Shared, is_soft, plain
 
 if TYPE_CHECKING:
     from renderer.relax.program.runtime import Runtime
@@ -25,23 +26,25 @@ def call(runtime: Runtime, function: Any, args: tuple, kwargs: dict) -> Any:
     special = (
         SPECIAL.get(function) if isinstance(function, types.BuiltinFunctionType | types.FunctionType | type) else None
     )
-    if special is not None:
-        return special(runtime, *args, **kwargs)
-    if hasattr(function, "run_inside"):
-        return function.run_inside(runtime, args, kwargs)
+    program = hasattr(function, "run_inside")
+    if special is not None or program:
+        args, kwargs = tuple(_unshared(v) for v in args), {k: _unshared(v) for k, v in kwargs.items()}
+        return function.run_inside(runtime, args, kwargs) if program else special(runtime, *args, **kwargs)  # type: ignore[misc]
     if not is_soft(args) and not any(is_soft(v) for v in kwargs.values()) and not _is_tensor_method(function):
         return function(*args, **kwargs)
-    if takes_tensors(function):
-        return _on_tensors(runtime, function, args, kwargs)
-    if isinstance(getattr(function, "__self__", None), list | dict | set):  # a method of a list that holds soft values
+    if isinstance(getattr(function, "__self__", None), COLLECTIONS):  # a method of a list that holds soft values
         return function(*args, **kwargs)
     if function in STRUCTURAL:
         return function(*(runtime.each(a) for a in args), **kwargs)
+    if takes_tensors(function):
+        return _on_tensors(runtime, function, args, kwargs)
     raise RelaxError(f"calls {_name(function)} with a soft value: {advice(function)}")
 
 
 def takes_tensors(function: Any) -> bool:
     """Whether a callable is torch's, a module, or one of this package's functions of tensors."""
+    if torch.compiler.is_compiling():  # which cannot look at a function's module, but refuses what it cannot trace
+        return True
     module = getattr(function, "__module__", None) or getattr(type(function), "__module__", "") or ""
     if isinstance(function, torch.nn.Module) or _is_tensor_method(function):
         return True
@@ -63,13 +66,21 @@ def _is_tensor_method(function: Any) -> bool:
     return isinstance(getattr(function, "__self__", None), Tensor)
 
 
+def _unshared(value: Any) -> Any:
+    return value.value if isinstance(value, Shared) else value
+
+
 def _name(function: Any) -> str:
     return getattr(function, "__qualname__", None) or repr(function)
 
 
 def _on_tensors(runtime: Runtime, function: Callable[..., Any], args: tuple, kwargs: dict) -> Any:
-    args, kwargs = _unwrapped(args), {k: _unwrapped(v) for k, v in kwargs.items()}
-    result = function(*args, **kwargs)
+    mask = runtime.guarding()
+    if mask is not None:
+        args, kwargs = guarded(args, mask), guarded(kwargs, mask)
+        if _is_tensor_method(function):
+            function = getattr(guarded(function.__self__, mask), function.__name__)  # type: ignore[attr-defined]
+    result = function(*plain(args), **plain(kwargs))
     batch = runtime.shape[0] if runtime.shape else None
 
     def check(value: Any) -> Any:
@@ -85,11 +96,6 @@ def _on_tensors(runtime: Runtime, function: Callable[..., Any], args: tuple, kwa
         return wrap(value, False) if value.is_floating_point() else value
 
     return check(result)
-
-
-def _unwrapped(value: Any) -> Any:
-    """Tensors in place of soft values; lists of soft numbers become tensors only inside torch.stack and its like."""
-    return plain(value)
 
 
 def _declare(runtime: Runtime, value: Any, size: int) -> Any:
@@ -108,7 +114,7 @@ SPECIAL: dict[Any, Callable[..., Any]] = {
     builtins.sum: functions.total,
     builtins.any: functions.any_of,
     builtins.all: functions.all_of,
-    builtins.abs: lambda runtime, value: abs(value),
+    builtins.abs: lambda runtime, value: runtime.absolute(value),
     builtins.float: lambda runtime, *args: functions.to_float(*args),
     builtins.int: lambda runtime, *args: functions.to_int(*args),
     builtins.bool: functions.to_bool,
@@ -117,6 +123,7 @@ SPECIAL: dict[Any, Callable[..., Any]] = {
     index: _declare,
 }
 
+COLLECTIONS = (list, dict, set)
 STRUCTURAL = (builtins.enumerate, builtins.zip, builtins.list, builtins.tuple, builtins.reversed, builtins.isinstance)
 
 __all__ = ["SoftArray", "advice", "call", "takes_tensors"]

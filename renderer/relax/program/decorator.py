@@ -17,9 +17,9 @@ from renderer.relax.parameters import Scalar
 from renderer.relax.program import arguments, subset
 from renderer.relax.program.errors import RelaxError
 from renderer.relax.program.names import Softness
-from renderer.relax.program.paths import enumerate_paths
+from renderer.relax.program.paths import Decider, enumerate_paths
 from renderer.relax.program.rewrite import rewrite
-from renderer.relax.program.runtime import Decider, Runtime
+from renderer.relax.program.runtime import Runtime
 from renderer.relax.program.sampling import smooth_program
 from renderer.relax.program.settings import DEFAULT_MAX_ITER, SETTING_NAMES, Leftover, Semantics, Settings, Window
 from renderer.relax.program.source import build, parse, where
@@ -53,7 +53,7 @@ class Program:
                 "rename it"
             )
         self._tame = subset.is_tame(definition, function)  # type: ignore[arg-type]
-        self._definition = rewrite(definition)
+        self._definition = rewrite(definition, lambda node: subset.is_shared(node, function))  # type: ignore[arg-type]
         self._relaxed = build(self._definition, function)  # type: ignore[arg-type]
         self._file = where(function, definition.lineno)
         self._positional = all(p.kind is not inspect.Parameter.KEYWORD_ONLY for p in self.signature.parameters.values())
@@ -152,6 +152,7 @@ class Program:
         runtime = Runtime(settings, self.__name__, decide=outer.decide, finite=outer.finite and self._tame)
         runtime.shape, runtime.dtype, runtime.device = outer.shape, outer.dtype, outer.device
         runtime.leftover = outer.leftover
+        runtime.caller = outer.reachable()
         return self._relaxed(runtime, *args, **kwargs)
 
     def _hard_rounds(self, settings: Settings, args: tuple, kwargs: dict, batch: arguments.Batch) -> Any:
@@ -164,7 +165,7 @@ class Program:
         def one(b: int) -> Any:
             pick = lambda v: v[b : b + 1] if isinstance(v, torch.Tensor) and v.dim() else v  # noqa: E731
             chosen = [torch.utils._pytree.tree_map(pick, v) for v in (args, kwargs)]
-            return self.run(certain, *chosen, decide=lambda c: bool(c.p > 0.5))
+            return self.run(certain, *chosen, decide=Decider(lambda c: bool(c.p > 0.5)))
 
         results = [one(b) for b in range(batch.size)]
         return torch.utils._pytree.tree_map(lambda *parts: torch.cat(parts), *results)
@@ -224,15 +225,23 @@ def relax(
     """Makes an ordinary Python function a differentiable, batched `Program`.
 
     Every comparison of soft values is perturbed by noise of its own, of scale 1/β, and its probability taken in closed
-    form; a branch becomes a mixture, a loop a sum over its exits. As β grows the result becomes that of the function.
+    form; a branch becomes a mixture, a loop a sum over its exits. As β grows the result becomes that of the function:
+    always for integers (integer tensors, Python's ints), and for reals wherever no two that are compared are equal.
+    For equal reals P(a < b) = ½ at every β: `while x < 5: x += 1` ends at 5 from the integer 0, from 0.0 at 5.5.
 
     `beta`: a number, or a tensor of shape () that may be learned or annealed. `distribution`: a name of
     `DISTRIBUTIONS`, or an object of its own scale. `semantics`: "merge" mixes the values where ways meet, which keeps
     first moments; "path" enumerates the ways, exactly, at most `max_paths`; "sample" smooths the hard function by
     `samples` draws around its arguments. A soft loop stops for a sample once the probability of going on is at most
-    `eps` (None: 1e-6, 1e-12 in float64), and for all after `max_iter` soft rounds, with a warning; `leftover` says
-    what becomes of the rest: "last" state, "renormalise", "raise". `t_conorm`: of `or`; `and` is its dual. `extremum`:
-    min and max by "logsumexp", "mean" or "hard". `window`: reals closer than that count as equal, or "sech2".
+    `eps` (None: 1e-6, 1e-12 in float64), and for all after `max_iter` soft rounds, with a warning; `leftover` says what
+    becomes of the rest: "last" state, "renormalise", "raise". Under torch.compile, which cannot look at probabilities,
+    a soft loop that has no static end runs all `max_iter` rounds: set it. `t_conorm`: of `or`; `and` is its dual.
+    `extremum`: min and max by "logsumexp", "mean" or "hard". `window`: reals closer than that count as equal, or
+    "sech2".
+
+    A way of probability exactly 0 contributes neither value nor gradient, whatever is undefined on it. On a way of any
+    other probability NaN is NaN: in `if x > 0: y = torch.sqrt(x)` write `torch.sqrt(torch.clamp(x, min=1e-6))`, which
+    is defined everywhere, or take a `distribution` of bounded support, such as "uniform".
 
         @relax(beta=8.0)
         def larger(a, b):

@@ -14,7 +14,7 @@ from renderer.relax.program.array import SoftArray, stack
 from renderer.relax.program.errors import RelaxError
 from renderer.relax.program.index import SoftIndex
 from renderer.relax.program.mixture import Mixer, as_tensor, expected
-from renderer.relax.program.values import SoftBool, SoftInteger, is_soft, plain
+from renderer.relax.program.values import INTEGERS, SoftBool, SoftInteger, is_soft, plain
 
 if TYPE_CHECKING:
     from renderer.relax.program.runtime import Runtime
@@ -45,14 +45,14 @@ def extremum(
     values = [expected(v) for v in values]
     if not any(is_soft(v) for v in values):
         return hard(values)
-    if all(isinstance(v, int | SoftInteger | SoftBool) for v in values):
+    if all(isinstance(v, INTEGERS) for v in values):
         best = values[0]
         for v in values[1:]:  # by comparisons, so that an integer remains the expectation of one
             better = runtime.compare("<" if sign < 0 else ">", v, best)
-            best = Mixer(better.p, finite=runtime.finite).mix(v, best) if is_soft(better) else (v if better else best)
+            best = Mixer(better, finite=runtime.finite).mix(v, best) if is_soft(better) else (v if better else best)
         return best
     settings = runtime.settings
-    stacked = stack([as_tensor(v, runtime.like(values)) for v in values])
+    stacked = runtime.guard(stack([as_tensor(v, runtime.like(values)) for v in values]))
     relaxed = comparisons.max if sign > 0 else comparisons.min
     return relaxed(stacked, 1, beta=settings.beta, kind=settings.extremum)
 
@@ -67,7 +67,10 @@ def _by_key(runtime: Runtime, sign: int, values: list, keys: list) -> Any:
     if not any(is_soft(k) for k in keys):
         best = (builtins.max if sign > 0 else builtins.min)(range(len(keys)), key=lambda i: keys[i])
         return values[best]
-    scores = stack([as_tensor(expected(k), runtime.like(keys)) for k in keys])
+    keys = [expected(k) for k in keys]
+    scores = runtime.guard(stack([as_tensor(k, runtime.like(keys)) for k in keys]))
+    if all(isinstance(k, INTEGERS) for k in keys):
+        scores = -comparisons.first_of_equals(-scores, 1) if sign < 0 else comparisons.first_of_equals(scores, 1)
     if runtime.settings.law.name == "hard":
         first_best = scores.argmax(1) if sign > 0 else scores.argmin(1)
         return runtime.weighted(torch.nn.functional.one_hot(first_best, len(values)).to(scores.dtype), values)
@@ -130,8 +133,8 @@ def to_bool(runtime: Runtime, value: Any = False) -> bool | SoftBool:
 
 def floor_divide(runtime: Runtime, a: Any, b: Any) -> Any:
     """`a // b`: the expected floor of the perturbed quotient, with the half-unit correction if both are integers."""
-    a, b = expected(a), expected(b)
-    integers = all(isinstance(v, int | SoftInteger | SoftBool) for v in (a, b))
+    a, b = runtime.guard(expected(a)), runtime.guard(expected(b))
+    integers = all(isinstance(v, INTEGERS) for v in (a, b))
     x, y = plain(a), plain(b)
     like = runtime.like([x, y])
     quotient = as_tensor(x, like) / as_tensor(y, like)

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor
 
-from renderer.relax.program.branch import safe_divide, times
+from renderer.relax.program.branch import safe_divide
 from renderer.relax.program.errors import RelaxationWarning, RelaxError
 from renderer.relax.program.journal import Writes, captured
-from renderer.relax.program.mixture import detach, mixture, select
+from renderer.relax.program.mixture import detach, mixture, select, times
 from renderer.relax.program.values import SoftBool
 
 if TYPE_CHECKING:
@@ -185,6 +185,9 @@ class Loop:
             self.closed, stopped = True, torch.ones_like(running, dtype=torch.bool)
         else:
             observed = running.detach()
+            mask = runtime.reachable(anew=False)
+            if mask is not None:  # a sample that cannot be here need not wait for its loop to end
+                observed = torch.where(mask, observed, 0.0)
             eps = runtime.settings.stop_mass(running.dtype)
             smallest, largest = (float(v) for v in torch.aminmax(observed))
             if self.rounds > runtime.settings.max_iter and largest > eps:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from renderer.relax.comparisons import weighted_sum
 from renderer.relax.program.array import SoftArray, wrap
 from renderer.relax.program.errors import RelaxError, Undefined
 from renderer.relax.program.index import SoftIndex
@@ -19,23 +20,31 @@ def per_sample(p: Tensor, value: Tensor) -> Tensor:
     return p if p.dim() >= value.dim() or p.dim() == 0 else p.reshape(p.shape + (1,) * (value.dim() - p.dim()))
 
 
-def mix_tensors(p: Tensor, a: Tensor, b: Tensor, *, finite: bool) -> Tensor:
-    """p·a + (1 − p)·b; unless `finite` promises it, an infinity of probability 0 is left out."""
-    p = per_sample(p, a if a.dim() > b.dim() else b)
+def mix_tensors(condition: SoftBool, a: Tensor, b: Tensor, *, finite: bool) -> Tensor:
+    """p·a + (1 − p)·b; unless `finite` promises that there is none, an infinity or NaN of probability 0 is left out."""
+    larger = a if a.dim() > b.dim() else b
+    p = per_sample(condition.p, larger)
     if finite:
         return torch.lerp(b, a, p)
+    q = per_sample(condition.q, larger)
     usable = a.isfinite() & b.isfinite()
     mixed = torch.lerp(torch.where(usable, b, 0.0), torch.where(usable, a, 0.0), p)
-    return torch.where(usable, mixed, torch.where(p >= 1, a, torch.where(p <= 0, b, a + b)))
+    return torch.where(usable, mixed, torch.where(q <= 0, a, torch.where(p <= 0, b, a + b)))
+
+
+def times(mass: Tensor | None, p: Tensor) -> Tensor:
+    """A running probability, None for 1, times another."""
+    return p if mass is None else mass * p
 
 
 class Mixer:
-    """Merges the values that a soft branch leaves: `p` of `yes`, else `no`."""
+    """Merges the values that a soft branch leaves: `yes` where the condition holds, else `no`."""
 
-    __slots__ = ("finite", "numbers", "p")
+    __slots__ = ("condition", "finite", "numbers", "p")
 
-    def __init__(self, p: Tensor, *, finite: bool, numbers: dict[float, Tensor] | None = None) -> None:
-        self.p = p
+    def __init__(self, condition: SoftBool, *, finite: bool, numbers: dict[float, Tensor] | None = None) -> None:
+        self.condition = condition
+        self.p = condition.p
         self.finite = finite
         self.numbers = {} if numbers is None else numbers  # static numbers as tensors, kept for the next branch
 
@@ -48,10 +57,15 @@ class Mixer:
         if yes is no:
             return yes
         if type(yes) is Tensor and type(no) is Tensor and yes.dim() == no.dim():
-            return mix_tensors(self.p, yes, no, finite=self.finite)
+            if self.finite and yes.dim() == self.p.dim():
+                return torch.lerp(no, yes, self.p)
+            return mix_tensors(self.condition, yes, no, finite=self.finite)
+        if type(yes) is SoftInteger and type(no) is SoftInteger and yes.base is no.base:  # one counts on, one does not
+            p = per_sample(self.p, no.base)
+            return SoftInteger(torch.add(no.base, p, alpha=yes.shift - no.shift), no.shift)
         if isinstance(yes, Undefined) or isinstance(no, Undefined):
             return yes if isinstance(yes, Undefined) else no
-        if isinstance(yes, list | tuple | SoftArray) or isinstance(no, list | tuple | SoftArray):
+        if isinstance(yes, SEQUENCES) or isinstance(no, SEQUENCES):
             return self._sequences(yes, no)
         if isinstance(yes, SoftIndex) or isinstance(no, SoftIndex):
             return self._indices(yes, no)
@@ -59,9 +73,6 @@ class Mixer:
 
     def _scalars(self, yes: Any, no: Any) -> Any:
         kind = common_kind(yes, no)
-        if type(yes) is SoftInteger and type(no) is SoftInteger and yes.base is no.base:  # one counts on, one does not
-            p = per_sample(self.p, no.base)
-            return SoftInteger(torch.add(no.base, p, alpha=yes.shift - no.shift), no.shift)
         a, b = plain(yes), plain(no)
         if not isinstance(a, Tensor) and not isinstance(b, Tensor):
             if type(yes) is type(no) and yes == no:
@@ -75,7 +86,7 @@ class Mixer:
             a = self._number(a)
         elif not isinstance(b, Tensor):
             b = self._number(b)
-        mixed = mix_tensors(self.p, a, b, finite=self.finite)
+        mixed = mix_tensors(self.condition, a, b, finite=self.finite)
         return mixed if kind is Tensor else kind(mixed)
 
     def _sequences(self, yes: Any, no: Any) -> Any:
@@ -83,7 +94,8 @@ class Mixer:
         if isinstance(yes, SoftArray) and isinstance(no, SoftArray):
             integer = yes.integer and no.integer
             if yes.is_whole() and no.is_whole():
-                return SoftArray(mix_tensors(self.p, yes.tensor(), no.tensor(), finite=self.finite), integer)
+                mixed = mix_tensors(self.condition, yes.tensor(), no.tensor(), finite=self.finite)
+                return SoftArray(mixed, integer)
             return SoftArray(None, integer, [self.mix(a, b) for a, b in zip(yes.items(), no.items(), strict=True)])
         merged = [self.mix(a, b) for a, b in zip(yes, no, strict=True)]
         return tuple(merged) if isinstance(yes, tuple) and isinstance(no, tuple) else merged
@@ -139,10 +151,19 @@ def _flat_scalars(values: Sequence[Any], like: Tensor) -> tuple[type | None, lis
 
 
 SCALARS = (Tensor, SoftBool, SoftInteger, bool, int, float)
+SEQUENCES = (list, tuple, SoftArray)
+KINDS: dict[type, type] = {
+    bool: SoftBool,
+    SoftBool: SoftBool,
+    int: SoftInteger,
+    SoftInteger: SoftInteger,
+    float: Tensor,
+    Tensor: Tensor,
+}
 
 
 def _weighted_sum(w: Tensor, values: Tensor, finite: bool) -> Tensor:
-    return (w * (values if finite else torch.where(w > 0, values, 0.0))).sum(0)
+    return (w * values).sum(0) if finite else weighted_sum(w, values, 0)
 
 
 def _mixture_of(weights: Sequence[Tensor], values: Sequence[Any], finite: bool) -> Any:
@@ -150,7 +171,7 @@ def _mixture_of(weights: Sequence[Tensor], values: Sequence[Any], finite: bool) 
     undefined = [v for v in values if isinstance(v, Undefined)]
     if undefined:
         return undefined[0]
-    if any(isinstance(v, list | tuple | SoftArray) for v in values):
+    if any(isinstance(v, SEQUENCES) for v in values):
         for v in values[1:]:
             check_same_length(first, v)
         if all(isinstance(v, SoftArray) and v.is_whole() for v in values):
@@ -180,13 +201,14 @@ def _mixture_of(weights: Sequence[Tensor], values: Sequence[Any], finite: bool) 
 
 def common_kind(*values: Any) -> type:
     """SoftBool, SoftInteger or Tensor: what a mixture of scalar values is. RelaxError for values that do not mix."""
-    kinds = {_kind(v) for v in values}
+    kinds = {KINDS.get(type(v)) or _kind(v) for v in values}
     if len(kinds) == 1:
         return kinds.pop()
     return SoftInteger if kinds == {SoftBool, SoftInteger} else Tensor
 
 
 def _kind(value: Any) -> type:
+    """As KINDS has it, of a subclass of one of those."""
     if isinstance(value, bool | SoftBool):
         return SoftBool
     if isinstance(value, int | SoftInteger):
@@ -230,7 +252,7 @@ def select(mask: Tensor, yes: Any, no: Any) -> Any:
     """`yes` for the samples of a mask (B,), `no` for the others; exact, for values and gradients."""
     if yes is no or isinstance(yes, Undefined) or isinstance(no, Undefined):
         return no
-    if isinstance(no, list | tuple | SoftArray):
+    if isinstance(no, SEQUENCES):
         check_same_length(yes, no)
         picked = [select(mask, a, b) for a, b in zip(yes, no, strict=True)]
         if isinstance(no, SoftArray):

@@ -10,29 +10,37 @@ from torch import Tensor
 
 from renderer.relax.program.arguments import Batch, to_result
 from renderer.relax.program.errors import RelaxError
-from renderer.relax.program.mixture import mixture
-from renderer.relax.program.runtime import Decider
+from renderer.relax.program.mixture import mixture, times
 from renderer.relax.program.values import SoftBool
 
 
+class Decider:
+    """Decides every soft condition, for runs that follow one way; `mass` is the probability of the way so far."""
+
+    def __init__(self, choose: Callable[[SoftBool], bool]) -> None:
+        self.choose = choose
+        self.mass: Tensor | None = None
+
+    def __call__(self, condition: SoftBool) -> bool:
+        decision = self.choose(condition)
+        self.mass = times(self.mass, condition.p if decision else condition.q)
+        return decision
+
+
 class _Way:
-    """One run: decisions as prescribed, then `True` wherever that is possible."""
+    """Decisions as prescribed, then `True` wherever that is possible."""
 
     def __init__(self, prescribed: list[bool]) -> None:
         self.prescribed = prescribed
         self.decisions: list[bool] = []
         self.open: list[bool] = []  # whether the other decision is possible, too
-        self.mass: Tensor | None = None
 
-    def decide(self, condition: SoftBool) -> bool:
+    def choose(self, condition: SoftBool) -> bool:
         taken = len(self.decisions)
-        p, q = condition.p, condition.q
-        possible, avoidable = bool((p.detach() > 0).any()), bool((q.detach() > 0).any())
+        possible, avoidable = (bool((v.detach() > 0).any()) for v in (condition.p, condition.q))
         decision = self.prescribed[taken] if taken < len(self.prescribed) else possible
         self.decisions.append(decision)
         self.open.append(possible and avoidable)
-        chosen = p if decision else q
-        self.mass = chosen if self.mass is None else self.mass * chosen
         return decision
 
 
@@ -48,8 +56,9 @@ def enumerate_paths(run: Callable[[Decider], Any], batch: Batch, *, max_paths: i
         if len(results) == max_paths:
             raise RelaxError(f"{name}: more than max_paths = {max_paths} ways; use semantics='merge'")
         way = _Way(prescribed)
-        results.append(to_result(run(way.decide), batch))
-        masses.append(way.mass if way.mass is not None else _certain(batch))
+        decide = Decider(way.choose)
+        results.append(to_result(run(decide), batch))
+        masses.append(_certain(batch) if decide.mass is None else decide.mass)
         last = len(way.decisions) - 1
         while last >= 0 and not (way.decisions[last] and way.open[last]):
             last -= 1

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from renderer.relax.program import arguments
 from renderer.relax.program.errors import RelaxError
+from renderer.relax.program.paths import Decider
 from renderer.relax.program.settings import Settings
 from renderer.relax.program.values import SoftBool
 
@@ -76,7 +77,9 @@ def make_report(program: Program, settings: Settings, args: tuple, kwargs: dict,
         for b in range(batch.size):
             one, keywords = _pick(args, b), {k: _pick(v, b) for k, v in kwargs.items()}
             ways = [_Draw(random.Random(hash((seed, b, i)))) for i in range(draws)]
-            values = torch.cat([_flat(program.run(settings, one, keywords, decide=way.decide), 1) for way in ways])
+            values = torch.cat(
+                [_flat(program.run(settings, one, keywords, decide=Decider(way.choose)), 1) for way in ways]
+            )
             means.append(values.mean(0))
             errors.append(values.std(0) / math.sqrt(draws))
             entropies.append(sum(way.surprise for way in ways) / draws)
@@ -102,7 +105,7 @@ class _Draw:
         self.generator = generator
         self.surprise = 0.0
 
-    def decide(self, condition: SoftBool) -> bool:
+    def choose(self, condition: SoftBool) -> bool:
         p = float(condition.p)
         decision = self.generator.random() < p
         self.surprise -= math.log(p if decision else float(condition.q))

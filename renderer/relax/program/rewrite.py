@@ -22,22 +22,34 @@ from __future__ import annotations
 
 import ast
 import copy
+from collections.abc import Callable
 from typing import Any, cast
 
 from renderer.relax.program.names import LOOPS, Liveness, assigned, exits, loads
 from renderer.relax.program.source import RUNTIME
 
 COMPARISONS = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!="}
+OPERATIONS = {
+    ast.Mult: "multiply",
+    ast.Div: "divide",
+    ast.Pow: "power",
+    ast.MatMult: "matrix_multiply",
+    ast.FloorDiv: "floor_divide",
+    ast.Mod: "modulo",
+}
 STATIC_COMPARISONS = (ast.Is, ast.IsNot, ast.In, ast.NotIn)
 
 
-def rewrite(definition: ast.FunctionDef) -> ast.FunctionDef:
-    """The relaxed form of a definition; its first parameter is the runtime."""
+def rewrite(definition: ast.FunctionDef, is_shared: Callable[[ast.expr], bool]) -> ast.FunctionDef:
+    """The relaxed form of a definition; its first parameter is the runtime.
+
+    `is_shared` says whether an expression may be a tensor from outside of the program, which has no batch.
+    """
     made = copy.deepcopy(definition)
     made.returns = None
     for argument in [*made.args.posonlyargs, *made.args.args, *made.args.kwonlyargs]:
         argument.annotation = None
-    rewriter = _Rewriter(made)
+    rewriter = _Rewriter(made, is_shared)
     body = made.body
     documented = ast.get_docstring(made) is not None
     made.body = rewriter.program(body[1:] if documented else body)
@@ -56,8 +68,9 @@ def _tuple(names: list[str], ctx: ast.expr_context) -> ast.Tuple:
 class _Rewriter(ast.NodeTransformer):
     """Expressions by the visitor, statements by `block`."""
 
-    def __init__(self, definition: ast.FunctionDef) -> None:
+    def __init__(self, definition: ast.FunctionDef, is_shared: Callable[[ast.expr], bool]) -> None:
         self.definition = definition
+        self.is_shared = is_shared
         self.live = Liveness(definition)
         self.count = 0
         self.early = self._returns_early(definition.body)
@@ -104,6 +117,12 @@ class _Rewriter(ast.NodeTransformer):
 
     def _expression(self, node: ast.expr) -> ast.expr:
         return cast("ast.expr", self.visit(node))
+
+    def _operand(self, node: ast.expr) -> ast.expr:
+        """An expression whose value an operation or function takes, told apart where no sample owns it."""
+        shared = self.is_shared(node)
+        made = self._expression(node)
+        return self._call(node, "shared", made) if shared else made
 
     def _fresh(self, kind: str) -> str:
         self.count += 1
@@ -254,9 +273,12 @@ class _Rewriter(ast.NodeTransformer):
                 return self._store(target, value)
             if isinstance(target, ast.Name):
                 return [ast.copy_location(ast.Assign([target], value), node)]
-            if all(isinstance(e, ast.Name) for e in cast("ast.Tuple", target).elts):
-                if not isinstance(value, ast.Tuple):
-                    value = self._call(node, "each", value)
+            elements = cast("ast.Tuple", target).elts
+            if not isinstance(value, ast.Tuple):
+                value = self._call(node, "each", value)
+            elif len(value.elts) == len(elements) and not all(isinstance(e, ast.Name) for e in elements):
+                return self._parts(target, elements, value)
+            if all(isinstance(e, ast.Name) for e in elements):
                 return [ast.copy_location(ast.Assign([target], value), node)]
         temporary = self._fresh("value")
         made = self._at(node, f"{temporary} = VALUE", VALUE=value)
@@ -269,9 +291,12 @@ class _Rewriter(ast.NodeTransformer):
             return self._store(target, value)
         if isinstance(target, ast.Name):
             return [ast.copy_location(ast.Assign([target], value), target)]
-        elements = cast("ast.Tuple", target).elts
+        return self._parts(target, cast("ast.Tuple", target).elts, self._call(target, "each", value))
+
+    def _parts(self, target: ast.expr, elements: list[ast.expr], value: ast.expr) -> list[ast.stmt]:
+        """Every element of a sequence to its own target, after all have been evaluated."""
         parts = [self._fresh("value") for _ in elements]
-        made = self._at(target, f"({', '.join(parts)},) = VALUE", VALUE=self._call(target, "each", value))
+        made = self._at(target, f"({', '.join(parts)},) = VALUE", VALUE=value)
         for element, part in zip(elements, parts, strict=True):
             made += self._unpack(element, self._name(target, part))
         return made
@@ -292,27 +317,29 @@ class _Rewriter(ast.NodeTransformer):
     def _augassign(self, node: ast.AugAssign) -> list[ast.stmt]:
         if isinstance(node.target, ast.Name):
             left: ast.expr = self._name(node, node.target.id)
-            value = self._operation(node, left, node.op, self._expression(node.value))
+            value = self._operation(node, left, node.op, node.value)
             return [ast.copy_location(ast.Assign([node.target], value), node)]
         target = cast("ast.Subscript", node.target)
         base, key = self._fresh("base"), self._fresh("key")
         made = self._at(node, f"{base} = BASE", BASE=self._expression(target.value))
         made += self._at(node, f"{key} = KEY", KEY=self._key(target.slice))
         left = self._call(node, "get", self._name(node, base), self._name(node, key))
-        value = self._operation(node, left, node.op, self._expression(node.value))
+        value = self._operation(node, left, node.op, node.value)
         put = self._call(node, "put", self._name(node, base), self._name(node, key), value)
         return [*made, ast.copy_location(ast.Expr(put), node)]
 
     # Expressions
 
     def _operation(self, where: ast.AST, left: ast.expr, op: ast.operator, right: ast.expr) -> ast.expr:
-        method = {ast.FloorDiv: "floor_divide", ast.Mod: "modulo"}.get(type(op))
+        """An operation whose left operand is rewritten already."""
+        method = OPERATIONS.get(type(op))
         if method is not None:
-            return self._call(where, method, left, right)
-        return ast.copy_location(ast.BinOp(left, op, right), where)
+            return self._call(where, method, left, self._operand(right))
+        return ast.copy_location(ast.BinOp(left, op, self._expression(right)), where)
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
-        return self._operation(node, self._expression(node.left), node.op, self._expression(node.right))
+        left = self._operand(node.left) if type(node.op) in OPERATIONS else self._expression(node.left)
+        return self._operation(node, left, node.op, node.right)
 
     def visit_Compare(self, node: ast.Compare) -> ast.expr:
         if any(isinstance(op, STATIC_COMPARISONS) for op in node.ops):
@@ -361,10 +388,13 @@ class _Rewriter(ast.NodeTransformer):
         return self._expression(node)
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
-        self.generic_visit(node)
-        name = node.func.id if isinstance(node.func, ast.Name) else ""
-        if name == "range":
+        if isinstance(node.func, ast.Name) and node.func.id == "range":
+            self.generic_visit(node)
             return node
+        node.func = self._expression(node.func)
+        node.args = [self._operand(a) for a in node.args]
+        for keyword in node.keywords:
+            keyword.value = self._operand(keyword.value)
         call = self._call(node, "call", node.func, *node.args)
         call.keywords = node.keywords
         return call

@@ -18,9 +18,11 @@ from renderer.relax.program.errors import RelaxError, Undefined
 from renderer.relax.program.index import SoftIndex
 from renderer.relax.program.journal import Journal, copy
 from renderer.relax.program.loop import Loop
-from renderer.relax.program.mixture import Mixer, as_tensor, expected, mixture
+from renderer.relax.program.mixture import Mixer, as_tensor, expected, mixture, per_sample
+from renderer.relax.program.paths import Decider
+from renderer.relax.program.reach import guarded, possible
 from renderer.relax.program.settings import Settings
-from renderer.relax.program.values import SoftBool, SoftInteger, is_soft
+from renderer.relax.program.values import Shared, SoftBool, SoftInteger, is_integer, is_soft
 
 HARD = {
     "<": operator.lt,
@@ -32,15 +34,14 @@ HARD = {
 }
 SWAPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 
-# Decides a soft condition, for semantics that follow one way at a time.
-Decider = Callable[[SoftBool], bool]
-
 
 class Runtime:
     """The state of one run of one relaxed program.
 
-    `mass` is the probability that the present loop or function is still running here, None for 1, and `alive` whether
-    it can be. `finite` promises that no value is infinite, which saves the care that infinities need.
+    `mass` is the probability that the present loop or function is still running here, None for 1, `outer` that of the
+    loops and functions around it, and `alive` whether it can be. `around` are the conditions of the soft branches that
+    the present place is in, and on which side. `finite` promises that no value is infinite, which saves the care that
+    infinities need.
     """
 
     def __init__(self, settings: Settings, name: str, *, decide: Decider | None, finite: bool) -> None:
@@ -52,6 +53,8 @@ class Runtime:
         self.mass: Tensor | None = None
         self.alive = True
         self.outer: list[Tensor | None] = []
+        self.around: list[tuple[SoftBool, bool]] = []
+        self.caller: Tensor | None = None  # samples that the calling program may be at this call with; None: all
         self.returns: list[tuple[Tensor | None, Any]] = []
         self.leftover: list[Tensor] = []
         self.beta: Tensor | None = None
@@ -78,7 +81,39 @@ class Runtime:
             condition = self.decide(condition)
         if isinstance(condition, bool):
             return yes() if condition else no()
-        return Mixer(condition.p, finite=self.finite).mix(yes(), no())
+        first, second = self._within(condition, True, yes), self._within(condition, False, no)
+        return Mixer(condition, finite=self.finite).mix(first, second)
+
+    def _within(self, condition: bool | SoftBool, side: bool, evaluate: Callable[[], Any]) -> Any:
+        """An expression that is evaluated on one side of a condition."""
+        if isinstance(condition, bool):
+            return evaluate()
+        self.around.append((condition, side))
+        value = evaluate()
+        self.around.pop()
+        return value
+
+    def reachable(self, *, anew: bool = True) -> Tensor | None:
+        """Which samples (B,) may be at this place at all, or, unless `anew`, at the start of its loop; None for all."""
+        masses = [*self.outer, self.mass] if anew else self.outer
+        parts = [mass for mass in masses if mass is not None]
+        parts += [condition.p if side else condition.q for condition, side in self.around]
+        if self.decide is not None and self.decide.mass is not None:
+            parts.append(self.decide.mass)
+        return possible(parts, self.caller) if parts else self.caller
+
+    def shared(self, value: Any) -> Any:
+        """An operand or argument from outside of the program, which `guard` is to leave alone."""
+        return Shared(value) if isinstance(value, Tensor) and self.guarding() is not None else value
+
+    def guarding(self) -> Tensor | None:
+        """`reachable`, or None where nothing can be infinite and so nothing be amiss."""
+        return None if self.finite else self.reachable()
+
+    def guard(self, value: Any) -> Any:
+        """An operand of an operation whose derivative depends on it, without the samples that cannot be here."""
+        mask = self.guarding()
+        return value if mask is None else guarded(value, mask)
 
     def give(self, value: Any) -> None:
         """`return`."""
@@ -133,7 +168,7 @@ class Runtime:
         return self.beta
 
     def _soft_comparison(self, op: str, a: Any, b: Any) -> SoftBool:
-        integers = all(_is_integer(v) for v in (a, b))
+        integers = all(is_integer(v) for v in (a, b))
         x, y = (_number(v) for v in (a, b))
         beta, law = self.settings.beta, self.settings.law
         if op in ("==", "!="):
@@ -157,7 +192,10 @@ class Runtime:
 
     def _gap(self, x: Any, y: Any) -> Tensor:
         """y − x."""
-        return y - x if self.finite else comparisons.difference(x, y)
+        if self.finite:
+            return y - x
+        gap, mask = comparisons.difference(x, y), self.reachable()
+        return gap if mask is None else torch.where(per_sample(mask, gap), gap, 0.0)
 
     def chain(self, first: Any, *links: tuple[str, Callable[[], Any]]) -> Any:
         """A chained comparison; every operand is evaluated once, and only if the ones before have not failed."""
@@ -175,8 +213,8 @@ class Runtime:
         """`and`: the T-norm. Static values do as in Python."""
         if not is_soft(first):
             return second() if first else first
-        a, other = self.test(first), second()
-        b = self.test(other)
+        a = self.test(first)
+        b = self.test(self._within(a, True, second))
         if isinstance(b, bool):
             return a if b else False
         if isinstance(a, bool):
@@ -189,8 +227,8 @@ class Runtime:
         """`or`: the T-conorm. Static values do as in Python."""
         if not is_soft(first):
             return first if first else second()
-        a, other = self.test(first), second()
-        b = self.test(other)
+        a = self.test(first)
+        b = self.test(self._within(a, False, second))
         if isinstance(b, bool):
             return True if b else a
         if isinstance(a, bool):
@@ -232,6 +270,8 @@ class Runtime:
 
     def get(self, a: Any, key: Any) -> Any:
         """a[key]."""
+        if type(key) is int and type(a) is SoftArray:
+            return a.items()[key]
         if isinstance(key, int | slice):
             if isinstance(a, Tensor):
                 raise RelaxError(f"a soft number of shape {tuple(a.shape)} has no elements")
@@ -251,20 +291,21 @@ class Runtime:
         if isinstance(a, SoftArray) and a.is_whole():
             tensor = a.tensor()
             w = weights.reshape(weights.shape + (1,) * (tensor.dim() - weights.dim()))
-            used = tensor if self.finite else torch.where(w > 0, tensor, 0.0)
-            return wrap((w * used).sum(1), a.integer)
+            picked = (w * tensor).sum(1) if self.finite else comparisons.weighted_sum(w, tensor, 1)
+            return wrap(picked, a.integer)
         items = a.items() if isinstance(a, SoftArray) else list(a)
         return mixture(weights.unbind(-1), [items], finite=self.finite)[0]
 
     def put(self, a: Any, key: Any, value: Any) -> None:
         """a[key] = value."""
-        if isinstance(key, tuple):
+        if type(key) is tuple:
             for k in key[:-1]:
                 a = self.get(a, k)
             key = key[-1]
         if isinstance(a, SoftArray):
             items = a.items()
-            a.integer = a.integer and _is_integer(value)
+            if a.integer and not is_integer(value):
+                a.integer = False
         elif isinstance(a, list):
             items = a
         elif self.journal.depth or is_soft(a):
@@ -274,7 +315,9 @@ class Runtime:
         else:
             a[key] = value
             return
-        if isinstance(key, slice):
+        if type(key) is int and 0 <= key < len(items):
+            self.journal.write(items, key, value)
+        elif isinstance(key, slice):
             positions, values = range(len(items))[key], list(self.each(value))
             if len(positions) != len(values):
                 raise RelaxError(f"a slice of {len(positions)} elements is given {len(values)}: shapes are fixed")
@@ -282,7 +325,7 @@ class Runtime:
                 self.journal.write(items, i, v)
         elif is_soft(key):
             for i, w in enumerate(self._index(key, len(items)).unbind(-1)):
-                self.journal.write(items, i, Mixer(w, finite=self.finite).mix(value, items[i]))
+                self.journal.write(items, i, Mixer(SoftBool(w), finite=self.finite).mix(value, items[i]))
         else:
             position = operator.index(key)
             if not -len(items) <= position < len(items):
@@ -299,9 +342,30 @@ class Runtime:
                 raise RelaxError(f"an index over the range {key.start} to {stop - 1} for {size} elements")
             return torch.nn.functional.pad(key.weights, (key.start, size - stop))
         settings = self.settings
-        return comparisons.index_weights(_number(key), size, beta=settings.beta, distribution=settings.law)
+        position = self.guard(_number(key))
+        return comparisons.index_weights(position, size, beta=settings.beta, distribution=settings.law)
 
-    # Arithmetic that is not continuous
+    # Arithmetic whose derivative depends on its operands
+
+    def multiply(self, a: Any, b: Any) -> Any:
+        """a * b."""
+        return a * b if self.finite else self.guard(a) * self.guard(b)
+
+    def divide(self, a: Any, b: Any) -> Any:
+        """a / b."""
+        return self.guard(a) / self.guard(b)
+
+    def power(self, a: Any, b: Any) -> Any:
+        """a ** b."""
+        return self.guard(a) ** self.guard(b)
+
+    def matrix_multiply(self, a: Any, b: Any) -> Any:
+        """a @ b."""
+        return self.guard(a) @ self.guard(b)
+
+    def absolute(self, a: Any) -> Any:
+        """`abs`."""
+        return abs(self.guard(a))
 
     def floor_divide(self, a: Any, b: Any) -> Any:
         """a // b."""
@@ -349,10 +413,6 @@ class Runtime:
 ORDER = {"<": -1, "<=": -1, ">": 1, ">=": 1}
 
 
-def _is_integer(value: Any) -> bool:
-    return isinstance(value, int | SoftInteger | SoftBool) or (isinstance(value, SoftArray) and value.integer)
-
-
 def _number(value: Any) -> Any:
     """A scalar or array as a tensor or Python number."""
     if isinstance(value, SoftInteger):
@@ -370,4 +430,4 @@ def _number(value: Any) -> Any:
     raise RelaxError(f"compares a soft value with a {type(value).__name__} ({value!r})")
 
 
-__all__ = ["Decider", "Runtime", "as_tensor"]
+__all__ = ["Runtime", "as_tensor"]

@@ -8,6 +8,8 @@ import types
 from collections.abc import Callable
 from typing import Any
 
+import torch
+
 from renderer.relax.program import calls, functions
 from renderer.relax.program.errors import RelaxError
 from renderer.relax.program.index import index
@@ -209,7 +211,7 @@ def resolve(node: ast.AST, function: types.FunctionType) -> Any:
     if isinstance(node, ast.Attribute):
         owner = resolve(node.value, function)
         return getattr(owner, node.attr, None) if isinstance(owner, types.ModuleType) else None
-    if not isinstance(node, ast.Name) or node.id in function.__code__.co_varnames:
+    if not isinstance(node, ast.Name) or is_local(node.id, function):
         return None
     cells: dict[str, Any] = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
     if node.id in cells:
@@ -218,6 +220,23 @@ def resolve(node: ast.AST, function: types.FunctionType) -> Any:
         except ValueError:
             return None  # assigned after the decoration
     return function.__globals__.get(node.id, getattr(builtins, node.id, None))
+
+
+def is_local(name: str, function: types.FunctionType) -> bool:
+    """Whether a name is a variable of the function itself, perhaps of one of its comprehensions or lambdas."""
+    inner = [c for c in function.__code__.co_consts if isinstance(c, types.CodeType)]
+    return any(name in (*c.co_varnames, *c.co_cellvars) for c in (function.__code__, *inner))
+
+
+def is_shared(node: ast.expr, function: types.FunctionType) -> bool:
+    """Whether an expression may be a tensor from outside of the program: a global or attribute, or made of these."""
+    if isinstance(node, ast.Attribute):
+        value = resolve(node, function)
+        return value is None or isinstance(value, torch.Tensor)
+    names = [n for n in ast.walk(node) if isinstance(n, ast.Name)]
+    return not any(is_local(n.id, function) for n in names) and any(
+        isinstance(resolve(n, function), torch.Tensor) for n in names
+    )
 
 
 def is_tame(definition: ast.FunctionDef, function: types.FunctionType) -> bool:

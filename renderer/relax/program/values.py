@@ -7,7 +7,7 @@ compared like an integer.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -154,8 +154,16 @@ class SoftInteger:
         return function(*plain(args), **plain(kwargs or {}))
 
 
+class Shared(NamedTuple):
+    """A tensor from outside of the program as an operand: it has no batch, even if its size is that of one."""
+
+    value: Tensor
+
+
 def plain(value: Any) -> Any:
     """The tensor behind a soft value, and behind those in lists, tuples and dicts; anything else as it is."""
+    if type(value) in AS_IT_IS:
+        return value
     if isinstance(value, SoftBool):
         return value.p
     if isinstance(value, SoftInteger):
@@ -169,9 +177,22 @@ def plain(value: Any) -> Any:
 
 def is_soft(value: Any) -> bool:
     """Whether a value is, or a list or tuple holds, more than static Python."""
-    if isinstance(value, Tensor | SoftBool | SoftInteger) or hasattr(value, "soft_tensor"):
+    if type(value) in SOFT:
+        return True
+    if isinstance(value, Tensor) or hasattr(value, "soft_tensor"):
         return True
     return isinstance(value, list | tuple) and any(is_soft(v) for v in value)
+
+
+def is_integer(value: Any) -> bool:
+    """Whether a value is compared like an integer."""
+    return isinstance(value, INTEGERS) or getattr(value, "integer", False)
+
+
+# Types as they occur most, in tuples and not in unions: a union is made anew wherever it is written.
+SOFT = (Tensor, SoftBool, SoftInteger)
+AS_IT_IS = (Tensor, int, float, bool)
+INTEGERS = (int, SoftInteger, SoftBool)
 
 
 def number_like(value: float, like: Tensor) -> Tensor:
