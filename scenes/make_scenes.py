@@ -17,8 +17,8 @@ from typing import NamedTuple
 import imageio.v3 as imageio
 import numpy as np
 import objects
-from numpy.typing import NDArray
 from albedo import Albedo, plain, speckled
+from numpy.typing import NDArray
 from polygonise import fit, make_mesh, thinnest
 from signed_distance import Array, Solid
 from trimesh.exchange.ply import export_ply

@@ -106,6 +106,7 @@ def disagreement(
 def directness(mesh: Mesh, normals: Float[Tensor, "V 3"], camera: Camera) -> Float[Tensor, "N V"]:
     """Cosine between normal and line of sight less `GRAZING`; 0 where less, and where the mesh hides the vertex."""
     result = []
+    pixel = pixel_size(camera, mesh.vertices.mean(0))
     for one in camera:
         screen, faces = project_mesh(mesh, one)
         fragments = rasterize(screen, faces, one.image_size, perspective=one.projection == "perspective")
@@ -117,7 +118,7 @@ def directness(mesh: Mesh, normals: Float[Tensor, "V 3"], camera: Camera) -> Flo
             sight = -one.world_to_camera[2, :3].expand_as(normals)
         cosine = (normals * sight).sum(-1)
         # Depth is that of the nearest pixel's centre: half a pixel aside, on a slant.
-        slack = 2 * pixel_size(one, mesh.vertices.mean(0)) / cosine.clamp(min=0.2)
+        slack = 2 * pixel / cosine.clamp(min=0.2)
         hidden = place[:, 2] > _look_up(depth, place[:, None, :2], mode="nearest")[:, 0, 0] + slack
         result.append(torch.where(hidden, torch.zeros_like(cosine), (cosine - GRAZING).clamp(min=0)))
     return torch.stack(result)
