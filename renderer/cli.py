@@ -35,8 +35,8 @@ class Reconstruct:
 
     DATA is a folder with transforms.json or transforms_train.json (and transforms_test.json, whose views are scored and
     never fitted) and RGBA or mask images, or with masks and a COLMAP model. OUT gets mesh.glb, mesh.ply, turntable.mp4,
-    report.html and metrics.json; with --colour, which needs RGBA images, texture.png and light.json, too. Several processes share the views through
-    `torchrun --nproc-per-node N -m renderer.cli reconstruct …`.
+    report.html and metrics.json; with --colour, which needs RGBA images, texture.png and light.json, too. Several
+    processes share the views through `torchrun --nproc-per-node N -m renderer.cli reconstruct …`.
     """
 
     data: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]

@@ -1,4 +1,4 @@
-"""The three objects, as signed distances: a fox cub, a teapot, a potted plant. z is up; lengths are arbitrary."""
+"""The objects, as signed distances: a fox cub, a teapot, a potted plant, a stone. z is up; lengths are arbitrary."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ SWEPT_FACES = 0.9  # of the limit
 
 # Then the silhouettes again, which know the outline better than colours do, on a surface that stays where colours put
 # it: the pull towards it replaces nearly all of the smoothness that would close the hollows.
-COLOUR_STAGES = (Stage(reduction=1, faces=1.0, steps=80, smoothness=1e-4, stiffness=0.5, step_size=0.3, pull=1.0),)
+COLOUR_STAGES = (Stage(reduction=1, faces=1.0, steps=100, smoothness=1e-4, stiffness=0.5, step_size=0.3, pull=0.05),)
 
 
 def surface_by_colour(

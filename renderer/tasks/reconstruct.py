@@ -61,9 +61,8 @@ def reconstruct(
     `out`, if there is one, on the CPU to the same bits. overwrite: replace an earlier result. progress: show a bar on a
     terminal.
 
-    With `settings.colour` the images have colours, and hollows that no silhouette shows are pulled in to where the views
-    agree about them (`surface_by_colour`); then the mesh gets texture and light as by `fit_texture`, and `out` their
-    files, too.
+    With `settings.colour` hollows that no silhouette shows are pulled in to where the views agree about their colours
+    (`surface_by_colour`); then the mesh gets texture and light as by `fit_texture`, and `out` their files, too.
 
     Under torchrun the processes share the views of each step, and the first alone writes; all return the result.
 
