@@ -35,8 +35,8 @@ class Reconstruct:
 
     DATA is a folder with transforms.json or transforms_train.json (and transforms_test.json, whose views are scored and
     never fitted) and RGBA or mask images, or with masks and a COLMAP model. OUT gets mesh.glb, mesh.ply, turntable.mp4,
-    report.html and metrics.json. Several processes share the views through
-    `torchrun --nproc-per-node N -m renderer.cli reconstruct …`.
+    report.html and metrics.json; with --colour, which needs RGBA images, texture.png and light.json, too. Several
+    processes share the views through `torchrun --nproc-per-node N -m renderer.cli reconstruct …`.
     """
 
     data: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
@@ -69,6 +69,8 @@ class Reconstruct:
         for split, name in (("train", "training views"), ("test", "unseen views")):
             if f"{split}_iou" in result:
                 print(f"IoU, {name}: {result[f'{split}_iou']:.4f} (visual hull {hull[f'{split}_iou']:.4f})")
+            if f"{split}_psnr" in result:
+                print(f"PSNR, {name}: {result[f'{split}_psnr']:.1f} dB, SSIM {result[f'{split}_ssim']:.3f}")
         print(f"faces: {result['faces']:,}, genus {result['genus']}, {made.metrics['seconds']['total']:.0f} s")
         film = f"turntable.{self.settings.film}"
         for label, file in (("mesh", "mesh.glb"), ("film", film), ("report", "report.html")):

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import imageio.v3 as imageio
 import numpy as np
 import objects
+from albedo import Albedo, plain, speckled
 from numpy.typing import NDArray
 from polygonise import fit, make_mesh, thinnest
 from signed_distance import Array, Solid
@@ -29,14 +30,15 @@ class Scene(NamedTuple):
 
     solid: Solid
     cells: int
-    albedo: tuple[float, float, float]
+    albedo: Albedo
     genus: int
 
 
 SCENES = {
-    "creature": Scene(objects.creature, 118, (0.80, 0.62, 0.48), 0),
-    "teapot": Scene(objects.teapot, 110, (0.45, 0.60, 0.66), 1),
-    "plant": Scene(objects.plant, 116, (0.50, 0.64, 0.42), 0),
+    "creature": Scene(objects.creature, 118, plain(0.80, 0.62, 0.48), 0),
+    "teapot": Scene(objects.teapot, 110, plain(0.45, 0.60, 0.66), 1),
+    "plant": Scene(objects.plant, 116, plain(0.50, 0.64, 0.42), 0),
+    "pumice": Scene(objects.pumice, 62, speckled((0.22, 0.17, 0.14), (0.86, 0.80, 0.70)), 0),
 }
 
 
@@ -48,7 +50,7 @@ def fitted(name: str) -> Solid:
 
 def render_view(name: str, pose: Array) -> NDArray[np.uint8]:
     """One RGBA view of the named object."""
-    return render(fitted(name), pose, np.array(SCENES[name].albedo))
+    return render(fitted(name), pose, SCENES[name].albedo)
 
 
 def make_scene(name: str, out: Path, pool: Executor) -> None:

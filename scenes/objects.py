@@ -1,4 +1,4 @@
-"""The three objects, as signed distances: a fox cub, a teapot, a potted plant. z is up; lengths are arbitrary."""
+"""The objects, as signed distances: a fox cub, a teapot, a potted plant, a stone. z is up; lengths are arbitrary."""
 
 from __future__ import annotations
 
@@ -156,3 +156,26 @@ def leaf(p: Array, base: Point, towards: Point, size: float) -> Array:
     flat = vesica(q[0] - 0.5 * size, q[1], 0.5 * size, 0.23 * size)
     height = q[2] + size * (0.16 * along * along + 0.3 * across * across)
     return np.hypot(np.maximum(flat, 0.0), height) - rim + swelling * np.minimum(flat, 0.0)
+
+
+def pumice(p: Array) -> Array:
+    """A stone with nine hollows of different sizes, which no silhouette shows. Genus 0."""
+    stone = ellipsoid(p, (0.0, 0.0, 0.0), (0.96, 0.88, 0.80))
+    for direction, width in HOLLOWS:
+        length2 = sum(d * d for d in direction)
+        centre = tuple(float(0.98 * d / length2**0.5) for d in direction)
+        stone = carve(stone, sphere(p, centre, width), 0.05)
+    return stone
+
+
+HOLLOWS = (
+    ((1.0, 0.2, 0.1), 0.46),
+    ((-1.0, 0.5, 0.3), 0.42),
+    ((0.2, 1.0, 0.4), 0.40),
+    ((0.1, -1.0, 0.3), 0.44),
+    ((0.4, 0.1, 1.0), 0.42),
+    ((-0.4, -0.3, -1.0), 0.44),
+    ((0.7, 0.5, -0.9), 0.36),
+    ((-0.8, -0.7, 0.5), 0.38),
+    ((-0.5, 0.8, -0.7), 0.34),
+)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from albedo import Albedo
 from numpy.typing import NDArray
 from signed_distance import Array, Solid, evaluate, gradient, length
 
@@ -85,15 +86,15 @@ def march(solid: Solid, eye: Array, directions: Array, start: Array, spread: flo
     return along, touched
 
 
-def shade(solid: Solid, points: Array, albedo: Array) -> Array:
+def shade(solid: Solid, points: Array, albedo: Albedo) -> Array:
     """Linear RGB (N, 3) of surface points: ambient, hemisphere and Lambert light, no shadows."""
     normal = gradient(solid, points, 1e-3)
     normal = normal / length(normal)
     lambert = np.maximum(TOWARDS_LIGHT @ normal, 0.0)
-    return (AMBIENT + FILL * (1.0 + normal[2]) + KEY * lambert)[:, None] * albedo
+    return (AMBIENT + FILL * (1.0 + normal[2]) + KEY * lambert)[:, None] * albedo(points)
 
 
-def render(solid: Solid, pose: Array, albedo: Array) -> NDArray[np.uint8]:
+def render(solid: Solid, pose: Array, albedo: Albedo) -> NDArray[np.uint8]:
     """RGBA image (H, W, 4) of the solid: sRGB colour, straight alpha = the share of each pixel that the solid covers.
 
     Cones around the pixels find the pixels that the solid can touch. Of these, the ones next to a step in depth or to a

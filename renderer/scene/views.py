@@ -226,6 +226,8 @@ def _read_views(
         files.append(file)
         if images:
             pixels = read_image(image) if mask else pixels
+            if mask is None and pixels.shape[2] == 1:
+                raise DataError(f"{image}: expected colours, RGBA, got one channel, which can only be the mask")
             _check_size(pixels, masks[0], image, files[0])
             colours.append(linear_rgb(pixels, image))
     assert camera is not None

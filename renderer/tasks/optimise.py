@@ -15,6 +15,7 @@ from renderer.scene.camera import Camera
 from renderer.scene.mesh import Mesh
 from renderer.scene.remesh import remesh
 from renderer.shading.soft_renderer import SoftRenderer
+from renderer.tasks.attraction import Attraction
 from renderer.tasks.bending import Bending
 from renderer.tasks.visual_hull import pixel_size
 from renderer.train.adam_uniform import AdamUniform
@@ -32,7 +33,7 @@ class Stage:
 
     reduction: image size divided by this. faces: share of the face limit. smoothness: weight of the bending energy
     against the silhouettes. scale: of the uniform perturbation. stiffness: λ of Large Steps. step_size: how far the
-    vertices in most need move in a step.
+    vertices in most need move in a step. pull: weight of the attraction to a known surface.
     """
 
     reduction: int
@@ -42,6 +43,7 @@ class Stage:
     scale: float = SCALE
     stiffness: float = 2.0
     step_size: float = 1.5
+    pull: float = 0.0
 
 
 # Smoothness starts strong: where no view sees the outline, it replaces the ridges and flats of the hull by a surface
@@ -101,13 +103,15 @@ def optimise(
     views_per_step: int = 12,
     seed: int = 0,
     after_step: Callable[[Fit], None] = lambda fit: None,
+    surface: Mesh | None = None,
     here: Ranks = ALONE,
 ) -> Mesh:
     """Move and remesh `fit.mesh` until its silhouettes are the masks; `fit` is updated after every step.
 
     The loss is the squared difference of outline coverage and mask, summed and divided by the length of the masks'
-    outlines, plus smoothness times a bending energy. `after_step` is called with `fit`, and may stop by raising. The
-    processes `here` share the views of each step and add up their gradients, so that all hold the same mesh.
+    outlines, plus smoothness times a bending energy, plus the attraction to `surface` in stages that pull.
+    `after_step` is called with `fit`, and may stop by raising. The processes `here` share the views of each step and
+    add up their gradients, so that all hold the same mesh.
 
     >>> mesh = optimise(Fit(visual_hull(masks, camera)), masks, camera)
     """
@@ -121,6 +125,7 @@ def optimise(
         steps = LargeSteps(fit.mesh, stiffness=stage.stiffness)
         pixel = pixel_size(views, fit.mesh.vertices.mean(dim=0))
         bending = Bending(fit.mesh, radius=SMOOTH_RADIUS * float((fit.mesh.bounds[1] - fit.mesh.bounds[0]).norm()))
+        attraction = None if surface is None else Attraction(fit.mesh, surface, pixel=pixel)
         latent = (steps.to_latent(fit.mesh.vertices) if fit.latent is None else fit.latent).requires_grad_()
         optimizer = AdamUniform([latent], lr=stage.step_size * pixel)
         if fit.optimizer:
@@ -134,8 +139,10 @@ def optimise(
             if len(mine):  # there may be more processes than views
                 difference = renderer.silhouette(mesh, views[mine]) - targets[mine]
                 silhouettes = difference.square().sum() / (len(chosen) * outline)
-            # Energies add up over the processes: each takes its part of the bending, too.
+            # Energies add up over the processes: each takes its part of those without views, too.
             loss = silhouettes + stage.smoothness / here.world * bending(mesh.vertices)
+            if attraction is not None:
+                loss = loss + stage.pull / here.world * attraction(mesh.vertices)
             (gradient,) = torch.autograd.grad(loss, [latent])
             latent.grad = here.sum(gradient)
             optimizer.step()
@@ -175,14 +182,26 @@ def reduce_views(masks: Float[Tensor, "N H W"], camera: Camera, factor: int) -> 
     """Masks averaged over blocks of about factor × factor pixels, as the size allows, and their cameras."""
     if factor == 1:
         return masks, camera
-    size = (max(1, masks.shape[1] // factor), max(1, masks.shape[2] // factor))
-    reduced = torch.nn.functional.interpolate(masks[:, None], size=size, mode="area")[:, 0]
-    return reduced, camera.resize(size)
+    reduced = reduce_images(masks.unsqueeze(-1), factor).squeeze(-1)
+    return reduced, camera.resize((reduced.shape[1], reduced.shape[2]))
+
+
+def reduce_images(images: Float[Tensor, "N H W C"], factor: int) -> Float[Tensor, "N h w C"]:
+    """Images averaged as `reduce_views` does masks."""
+    if factor == 1:
+        return images
+    size = (max(1, images.shape[1] // factor), max(1, images.shape[2] // factor))
+    return torch.nn.functional.interpolate(images.movedim(-1, 1), size=size, mode="area").movedim(1, -1)
 
 
 def fit_views(masks: Float[Tensor, "N H W"], camera: Camera, max_size: int) -> tuple[Float[Tensor, "N h w"], Camera]:
-    """Masks and cameras at the size of the fit: reduced by the least whole factor that makes them fit `max_size`."""
-    return reduce_views(masks, camera, -(-max(masks.shape[1:]) // max_size))
+    """Masks and cameras at the size of the fit: reduced by `whole_factor`."""
+    return reduce_views(masks, camera, whole_factor(masks, max_size))
+
+
+def whole_factor(masks: Float[Tensor, "N H W"], max_size: int) -> int:
+    """The least whole factor by which images have to be reduced to fit `max_size`."""
+    return -(-max(masks.shape[1:]) // max_size)
 
 
 def outline_length(masks: Float[Tensor, "N H W"]) -> float:

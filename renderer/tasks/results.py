@@ -65,7 +65,7 @@ def complete_metrics(path: Path, metrics: dict[str, Any], seconds: Callable[[], 
 
 def without_views(scores: dict[str, Any]) -> dict[str, Any]:
     """Scores without those of the single views."""
-    return {key: value for key, value in scores.items() if key != "views"}
+    return {key: value for key, value in scores.items() if not isinstance(value, dict)}
 
 
 def overlays(views: Views | None, mesh: Mesh, split: str) -> list[tuple[str, Tensor, Tensor]]:

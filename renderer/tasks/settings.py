@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 CHOICES = {"start": ("hull", "sphere"), "film": ("mp4", "gif")}
-LEAST = {"hull_resolution": 8, "max_faces": 200, "views_per_step": 1, "max_image_size": 16, "seed": 0}
+LEAST = {
+    "hull_resolution": 8,
+    "max_faces": 200,
+    "views_per_step": 1,
+    "max_image_size": 16,
+    "seed": 0,
+    "texture_size": 16,
+}
 
 
 @dataclass(frozen=True)
@@ -34,6 +41,10 @@ class Settings:
     """Seed of the order in which the steps look at the views."""
     film: Literal["mp4", "gif"] = "mp4"
     """Format of the turntable."""
+    colour: bool = False
+    """Fit the colours of RGBA pictures, too: hollows that no silhouette shows, a texture and the light."""
+    texture_size: int = 512
+    """Width and height of the texture in texels, with colour."""
 
     def __post_init__(self) -> None:
         for name, choices in CHOICES.items():

@@ -126,8 +126,7 @@ def fit_texture(
 
     with run.opened(given, chosen) as state:
         with run.timed("atlas"):
-            shape = shape.with_appearance(material=None, vertex_colours=None, face_colours=None)
-            shape = shape if shape.uv is not None else with_atlas(shape, resolution=settings.size)
+            shape = unpainted(shape, settings)
         with run.timed("pixels"):
             pixels = surface_pixels(shape, train).to(where)
         if len(pixels.colours) == 0:
@@ -143,9 +142,7 @@ def fit_texture(
 
             image, light = optimise_texture(fit, pixels, settings, after_step=after_step)
         with run.timed("scores"):
-            image, light = fill_holes(image.cpu(), seen_texels(pixels, settings.size).cpu()), light.cpu()
-            made = shape.with_appearance(material=Material(texture=image, texture_filter="mipmap"))
-            lights = None if settings.light == "baked" else Lights(SphericalHarmonicsLight(light))
+            made, lights = painted(shape, pixels, image, light, settings)
             metrics = {
                 "result": picture_scores(made, lights, train, test),
                 "data": {"folder": str(data), "train_views": len(train), "test_views": len(test) if test else 0},
@@ -157,6 +154,21 @@ def fit_texture(
                 folder, made, lights, train, test, metrics=metrics, losses=fit.losses, seconds=run.elapsed
             )
     return TexturedMesh(made, lights, metrics, run.folder)
+
+
+def unpainted(mesh: Mesh, settings: TextureSettings) -> Mesh:
+    """The mesh without colours, but with texture coordinates: its own, or those of an atlas."""
+    mesh = mesh.with_appearance(material=None, vertex_colours=None, face_colours=None)
+    return mesh if mesh.uv is not None else with_atlas(mesh, resolution=settings.size)
+
+
+def painted(
+    mesh: Mesh, pixels: SurfacePixels, image: Tensor, light: Tensor, settings: TextureSettings
+) -> tuple[Mesh, Lights | None]:
+    """The mesh with a texture whose unseen texels are filled, and the light; on the CPU."""
+    image = fill_holes(image.cpu(), seen_texels(pixels, settings.size).cpu())
+    lights = None if settings.light == "baked" else Lights(SphericalHarmonicsLight(light.cpu()))
+    return mesh.with_appearance(material=Material(texture=image, texture_filter="mipmap")), lights
 
 
 def begin(pixels: SurfacePixels, settings: TextureSettings) -> TextureFit:

@@ -14,7 +14,7 @@ import trimesh
 from numpy.typing import NDArray
 
 SCENES = Path(__file__).parents[2] / "scenes"
-GENUS = {"creature": 0, "teapot": 1, "plant": 0}
+GENUS = {"creature": 0, "teapot": 1, "plant": 0, "pumice": 0}
 VIEWS = {"train": 24, "test": 8}
 SIZE = 256
 

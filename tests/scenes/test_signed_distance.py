@@ -19,7 +19,7 @@ SCENES = Path(__file__).parents[2] / "scenes"
 
 @pytest.fixture(scope="module")
 def modules() -> Iterator[dict[str, ModuleType]]:
-    names = ("signed_distance", "objects", "views", "make_scenes")
+    names = ("signed_distance", "objects", "albedo", "views", "make_scenes")
     sys.path.insert(0, str(SCENES))
     try:
         yield {name: importlib.import_module(name) for name in names}
@@ -85,7 +85,7 @@ def test_image_of_a_ball_is_its_exact_coverage(modules: dict[str, ModuleType], m
     monkeypatch.setattr(views, "IMAGE_SIZE", size)
     pose = views.camera_to_world(np.array([0.6, 0.0, 0.8]))
     centre, radius = np.array([0.1, -0.2, 0.05]), 0.6
-    image = views.render(lambda p: sd.sphere(p, centre, radius), pose, np.ones(3))
+    image = views.render(lambda p: sd.sphere(p, centre, radius), pose, modules["albedo"].plain(1.0, 1.0, 1.0))
     # a ray hits the ball when its angle to the centre is below asin(radius / distance)
     x = (np.arange(size * samples) + 0.5) / samples
     directions = views.rays(pose, *(v.reshape(-1) for v in np.meshgrid(x, x)))
@@ -106,4 +106,4 @@ def test_unknown_scene_is_one_line(
     monkeypatch.setattr(sys, "argv", ["make_scenes.py", "dragon"])
     with pytest.raises(SystemExit):
         modules["make_scenes"].main()
-    assert "names: expected some of creature, teapot, plant, got dragon" in capsys.readouterr().err
+    assert "names: expected some of creature, teapot, plant, pumice, got dragon" in capsys.readouterr().err

@@ -150,6 +150,7 @@ def test_bad_input_is_one_line(data: Path, tmp_path: Path, capsys: pytest.Captur
     far.with_vertices(far.vertices + 50.0).save(elsewhere)
     for arguments, message in (
         ([str(tmp_path / "none"), str(data / "mesh.obj")], "no such folder"),
+        ([str(no_colours), str(data / "mesh.obj")], "expected colours, RGBA, got one channel"),
         ([str(data), str(tmp_path / "none.obj")], "none.obj"),
         ([str(data), str(elsewhere)], "no pixel shows the mesh"),
         ([str(data), str(data / "mesh.obj"), "--size", "8"], "size: expected at least 16, got 8"),
