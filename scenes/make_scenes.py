@@ -38,7 +38,7 @@ SCENES = {
     "creature": Scene(objects.creature, 118, plain(0.80, 0.62, 0.48), 0),
     "teapot": Scene(objects.teapot, 110, plain(0.45, 0.60, 0.66), 1),
     "plant": Scene(objects.plant, 116, plain(0.50, 0.64, 0.42), 0),
-    "pumice": Scene(objects.pumice, 62, speckled((0.22, 0.17, 0.14), (0.86, 0.80, 0.70)), 0),
+    "pumice": Scene(objects.pumice, 60, speckled((0.22, 0.17, 0.14), (0.86, 0.80, 0.70)), 0),
 }
 
 
