@@ -100,11 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             config=(tyro.conf.FlagCreatePairsOff,),
         )
         command()
-    except (
-        DataError,
-        ValueError,
-        NotImplementedError,
-    ) as error:  # the last: a device that the build has no kernels for
+    except (DataError, ValueError, NotImplementedError) as error:  # the last: no kernels for the device in this build
         print(f"renderer: {error}", file=sys.stderr)
         return BAD_INPUT
     except Stopped as stop:

@@ -24,14 +24,10 @@ def label_costs(
     ramp = slope * torch.arange(cost.shape[1], dtype=cost.dtype, device=cost.device)
     messages = cost.new_zeros(len(start), cost.shape[1])
     for _ in range(ITERATIONS):
-        without = _gathered(cost, end, messages)[start] - messages[reverse]
+        without = cost.index_add(0, end, messages)[start] - messages[reverse]
         upward = (without - ramp).cummin(1).values + ramp
         downward = (without + ramp).flip(1).cummin(1).values.flip(1) - ramp
         least = without.amin(1, keepdim=True)
         fresh = torch.minimum(torch.minimum(upward, downward), least + limit) - least
         messages = DAMPING * messages + (1 - DAMPING) * fresh
-    return _gathered(cost, end, messages)
-
-
-def _gathered(cost: Tensor, end: Tensor, messages: Tensor) -> Tensor:
     return cost.index_add(0, end, messages)

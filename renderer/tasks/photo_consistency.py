@@ -14,6 +14,7 @@ from renderer.raster.rasterize import rasterize
 from renderer.scene.camera import Camera
 from renderer.scene.mesh import Mesh
 from renderer.tasks.belief_propagation import label_costs
+from renderer.tasks.surface_pixels import line_of_sight
 from renderer.tasks.visual_hull import pixel_size
 from renderer.train.large_steps import LargeSteps
 
@@ -112,11 +113,7 @@ def directness(mesh: Mesh, normals: Float[Tensor, "V 3"], camera: Camera) -> Flo
         fragments = rasterize(screen, faces, one.image_size, perspective=one.projection == "perspective")
         depth = torch.where(fragments.face_id >= 0, fragments.depth, torch.inf)[0, :, :, None]
         place = screen.reshape(-1, 3)[: mesh.num_vertices]
-        if one.projection == "perspective":
-            sight = functional.normalize(one.centre - mesh.vertices, dim=-1)
-        else:
-            sight = -one.world_to_camera[2, :3].expand_as(normals)
-        cosine = (normals * sight).sum(-1)
+        cosine = (normals * line_of_sight(one, mesh.vertices)).sum(-1)
         # Depth is that of the nearest pixel's centre: half a pixel aside, on a slant.
         slack = 2 * pixel / cosine.clamp(min=0.2)
         hidden = place[:, 2] > _look_up(depth, place[:, None, :2], mode="nearest")[:, 0, 0] + slack

@@ -13,6 +13,7 @@ from renderer.raster.clip import clip_attributes
 from renderer.raster.interpolate import interpolate
 from renderer.raster.project import project_clipped
 from renderer.raster.rasterize import rasterize
+from renderer.scene.camera import Camera
 from renderer.scene.mesh import Mesh
 from renderer.scene.views import Views
 
@@ -74,7 +75,7 @@ def surface_pixels(mesh: Mesh, views: Views) -> SurfacePixels:
             values, rows = clip_attributes(torch.cat([normals, mesh.vertices], -1)[None], mesh.faces, cuts)
             carried = interpolate(values, fragments, rows)[0]
             normal = torch.nn.functional.normalize(carried[..., :3], dim=-1)
-            sight = _line_of_sight(camera.centre, camera.world_to_camera, carried[..., 3:], perspective)
+            sight = line_of_sight(camera, carried[..., 3:])
             cosine = (normal * sight).sum(-1)
             pixel = fragments.depth[0] / camera.K[0, 0] if perspective else 1 / camera.K[0, 0]
             good = (fragments.face_id[0] >= 0) & (mask >= OPAQUE) & (cosine > GRAZING)
@@ -86,11 +87,11 @@ def surface_pixels(mesh: Mesh, views: Views) -> SurfacePixels:
     return SurfacePixels(tuple(starts), *(torch.cat(columns) for columns in zip(*parts, strict=True)))
 
 
-def _line_of_sight(centre: Tensor, world_to_camera: Tensor, points: Tensor, perspective: bool) -> Tensor:
-    """Unit vectors from points to the eye."""
-    if not perspective:
-        return -world_to_camera[2, :3].expand_as(points)
-    return torch.nn.functional.normalize(centre - points, dim=-1)
+def line_of_sight(camera: Camera, points: Float[Tensor, "*M 3"]) -> Float[Tensor, "*M 3"]:
+    """Unit vectors from points to the eye of one camera."""
+    if camera.projection != "perspective":
+        return -camera.world_to_camera[2, :3].expand_as(points)
+    return torch.nn.functional.normalize(camera.centre - points, dim=-1)
 
 
 def _steps(depth: Float[Tensor, "H W"], largest: Float[Tensor, "H W"]) -> Bool[Tensor, "H W"]:

@@ -6,7 +6,6 @@ object's radius, on 60,000 points of each surface, against the scene's own mesh.
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 import time
@@ -20,19 +19,18 @@ from renderer.losses import f_score, sample_surface
 from renderer.scene import load_views
 from renderer.tasks import reconstruct
 from renderer.tasks.visual_hull import carve, level_surface
-from tests.bench import environment
-from tests.bench.run import RESULTS, table
+from tests.bench.run import report
 
 SCENES = Path(__file__).parents[2] / "scenes"
 POINTS, THRESHOLD = 60_000, 0.01
 
 
-def surface_score(mesh: Mesh, truth: Mesh) -> float:
+def surface_score(mesh: Mesh, truth: Mesh, *, count: int = POINTS, threshold: float = THRESHOLD) -> float:
     points = [
-        sample_surface(m.vertices, m.faces, POINTS, generator=torch.Generator().manual_seed(seed))
+        sample_surface(m.vertices, m.faces, count, generator=torch.Generator().manual_seed(seed))
         for seed, m in enumerate((mesh, truth))
     ]
-    return float(f_score(points[0], points[1], THRESHOLD))
+    return float(f_score(points[0], points[1], threshold))
 
 
 def scene_row(name: str) -> dict[str, Any]:
@@ -63,10 +61,7 @@ def scene_row(name: str) -> dict[str, Any]:
 def main() -> None:
     names = sys.argv[1:] or sorted(p.parent.name for p in SCENES.glob("*/transforms_train.json"))
     rows = [scene_row(name) for name in names]
-    print(table(rows))
-    RESULTS.mkdir(exist_ok=True)
-    results = {"environment": environment.describe(), "rows": rows}
-    (RESULTS / "reconstruct.json").write_text(json.dumps(results, indent=2) + "\n")
+    report("reconstruct", rows)
 
 
 if __name__ == "__main__":

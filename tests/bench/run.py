@@ -23,6 +23,14 @@ def table(rows: list[dict[str, Any]]) -> str:
     return "\n".join([*lines, *("| " + " | ".join(cell(v) for v in row.values()) + " |" for row in rows)])
 
 
+def report(name: str, rows: list[dict[str, Any]]) -> None:
+    """Print the rows, and write them and where they were measured to results/NAME.json."""
+    print(table(rows))
+    RESULTS.mkdir(exist_ok=True)
+    results = {"environment": environment.describe(), "rows": rows}
+    (RESULTS / f"{name}.json").write_text(json.dumps(results, indent=2) + "\n")
+
+
 def main() -> None:
     results: dict[str, Any] = {"environment": environment.describe()}
     print(json.dumps(results["environment"], indent=2))

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import imageio.v3 as iio
 import pytest
@@ -15,6 +18,7 @@ from torch import Tensor
 from renderer import HardRenderer, Lights
 from renderer.scene import Camera, Mesh, Views, torus
 from renderer.tasks.parts import cover
+from renderer.tasks.run import CHECKPOINT
 from renderer.viz import save_image
 
 SAMPLES = 4  # per pixel and axis
@@ -74,6 +78,15 @@ def write_coloured_scene(
             colour = (image[..., :3] / alpha.clamp(min=1e-6)).clamp(0, 1)
             save_image(folder / split / f"r_{i}.png", torch.cat([colour, alpha], -1))
     return folder
+
+
+def stop_at_first_checkpoint(process: subprocess.Popen[Any], out: Path, number: int) -> int:
+    """Send a signal as soon as the process has saved a checkpoint in `out`; its exit status."""
+    deadline = time.monotonic() + 60
+    while not (out / CHECKPOINT).exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+    process.send_signal(number)
+    return process.wait(timeout=60)
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -26,8 +25,7 @@ from renderer.tasks.camera_results import sheet
 from renderer.tasks.parts import cover
 from renderer.tasks.pose import silhouette_iou
 from renderer.tasks.pose_parameters import degrees_between
-from renderer.tasks.run import CHECKPOINT
-from tests.tasks.conftest import masks_of
+from tests.tasks.conftest import masks_of, stop_at_first_checkpoint
 from tests.tasks.test_pose import lopsided
 
 QUICK = [
@@ -134,11 +132,7 @@ def test_a_killed_process_resumes_to_the_same_bits(
 ) -> None:
     out = tmp_path / "out"
     process = subprocess.Popen([sys.executable, "-c", OFTEN, *arguments, str(out)])
-    deadline = time.monotonic() + 60
-    while not (out / CHECKPOINT).exists() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait(timeout=60) == -signal.SIGKILL
+    assert stop_at_first_checkpoint(process, out, signal.SIGKILL) == -signal.SIGKILL
     assert main([*arguments, str(out)]) == 2  # an unfinished run is not overwritten
     assert main([*arguments, str(out), "--resume"]) == 0
     for name in ("transforms.json", "candidates.json", "overlay.png"):

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from renderer.tasks.results import up_direction
 from renderer.tasks.run import CHECKPOINT, PARTIAL, Run, given_by
 from renderer.tasks.scores import smallest_angles
 from renderer.train.interrupt import Stopped, deferred_signals
-from tests.tasks.conftest import views_of, write_scene
+from tests.tasks.conftest import stop_at_first_checkpoint, views_of, write_scene
 
 QUICK = Settings(hull_resolution=40, max_faces=1200, effort=0.1, film="gif")
 FILES = {"mesh.glb", "mesh.ply", "metrics.json", "report.html", "turntable.gif"}
@@ -142,12 +141,8 @@ def test_killed_process_resumes_to_the_same_bits(number: int, ring_folder: Path,
     with log.open("w") as errors:
         start = [sys.executable, "-c", OFTEN, *command(ring_folder, out)[3:]]
         process = subprocess.Popen(start, stderr=errors)
-        deadline = time.monotonic() + 60
-        while not (out / CHECKPOINT).exists() and process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.01)
-        process.send_signal(number)
-        process.wait(timeout=60)
-    assert process.returncode == (-number if number == signal.SIGKILL else 128 + number), log.read_text()
+        status = stop_at_first_checkpoint(process, out, number)
+    assert status == (-number if number == signal.SIGKILL else 128 + number), log.read_text()
     if number != signal.SIGKILL:
         assert "--resume" in log.read_text()
         assert len(log.read_text().splitlines()) == 1

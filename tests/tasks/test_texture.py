@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import imageio.v3 as iio
@@ -21,10 +20,9 @@ from renderer.scene.errors import DataError
 from renderer.scene.views import load_views
 from renderer.tasks import picture_results
 from renderer.tasks.fill import fill_holes
-from renderer.tasks.run import CHECKPOINT
 from renderer.tasks.surface_pixels import surface_pixels
 from renderer.tasks.texture import TextureSettings, fit_texture, seen_texels
-from tests.tasks.conftest import write_coloured_scene, write_scene
+from tests.tasks.conftest import stop_at_first_checkpoint, write_coloured_scene, write_scene
 
 LIGHTS = Lights(AmbientLight((0.3, 0.35, 0.4)), DirectionalLight((0.4, 0.5, 0.8), colour=(0.6, 0.55, 0.5)))
 SETTINGS = TextureSettings(size=128, steps=60, film="gif")
@@ -131,11 +129,7 @@ def test_a_killed_process_resumes_to_the_same_bits(data: Path, tmp_path: Path) -
     arguments = ["texture", str(data), str(data / "mesh.obj"), *QUICK, "--out"]
     assert main([*arguments, str(whole)]) == 0
     process = subprocess.Popen([sys.executable, "-c", OFTEN, *arguments, str(out)])
-    deadline = time.monotonic() + 60
-    while not (out / CHECKPOINT).exists() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait(timeout=60) == -signal.SIGKILL
+    assert stop_at_first_checkpoint(process, out, signal.SIGKILL) == -signal.SIGKILL
     assert main([*arguments, str(out), "--resume"]) == 0
     for name in ("texture.png", "mesh.glb", "light.json"):
         assert (out / name).read_bytes() == (whole / name).read_bytes()
