@@ -1,5 +1,6 @@
 #include "cpu/depth_softmax.h"
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <memory>
@@ -103,6 +104,46 @@ void load_channel(const T* image, int channels, int channel, int width, int x, i
       tile[row * kTileStride + i] = image[(static_cast<size_t>(y + row) * width + x + i) * channels + channel];
 }
 
+// The softmax of a tile's pixels. Faces are added up some hundreds at a time by themselves: in float32 the sum of 1e5 would lose
+// what each adds.
+template <class T>
+struct TileSoftmax {
+  static constexpr int kTogether = 512;
+  const ColourParams<T>& params;
+  const int channels;
+  std::vector<T> nearest, sum, sums;  // of the faces since the last `fold`, nearest of all
+  std::vector<T> total_nearest;
+  std::vector<double> total, totals;
+
+  // The background opens the softmax, with weight 1.
+  TileSoftmax(const ColourParams<T>& p, int c)
+      : params(p), channels(c), nearest(kTilePixels, p.background_nearness), sum(kTilePixels, T(0)),
+        sums(static_cast<size_t>(c) * kTilePixels, T(0)), total_nearest(nearest), total(kTilePixels, 1.0), totals(sums.size(), 0.0) {}
+
+  T* channel(int c) { return sums.data() + static_cast<size_t>(c) * kTilePixels; }
+
+  void fold() {
+    for (int i = 0; i < kTilePixels; ++i) {
+      shrink[i] = nearest[i] == total_nearest[i] ? 1.0 : std::exp((total_nearest[i] - nearest[i]) * params.inverse_gamma);
+      total_nearest[i] = nearest[i];
+    }
+    add(sum.data(), total.data());
+    for (int c = 0; c < channels; ++c) add(channel(c), totals.data() + static_cast<size_t>(c) * kTilePixels);
+  }
+
+ private:
+  std::vector<double> shrink = std::vector<double>(kTilePixels);
+
+  void add(T* more, double* to) const {
+    const double* factor = shrink.data();
+#pragma omp simd
+    for (int i = 0; i < kTilePixels; ++i) {
+      to[i] = to[i] * factor[i] + more[i];
+      more[i] = T(0);
+    }
+  }
+};
+
 }  // namespace
 
 template <class T>
@@ -118,15 +159,15 @@ void depth_softmax_forward(const Screen<T>& s, const Attributes<T>& attributes, 
     const Tiling tiling = tile_faces(s, b, plan.radius, threads.inside);
     const size_t offset = static_cast<size_t>(b) * s.height * s.width;
     parallel_items(tiling.bins.grid.cells(), threads.inside, [&](int tile) {
-      // The background opens the softmax, with weight 1.
-      std::vector<T> tile_nearest(kTilePixels, plan.colour.background_nearness), tile_sum(kTilePixels, T(1));
-      std::vector<T> sums(static_cast<size_t>(channels) * kTilePixels, T(0));
-      const SoftmaxPlanes<T> planes{tile_nearest.data(), tile_sum.data()};
+      TileSoftmax<T> pixels(plan.colour, channels);
+      const SoftmaxPlanes<T> planes{pixels.nearest.data(), pixels.sum.data()};
       const int x = tiling.tile_x(tile), y = tiling.tile_y(tile);
       auto fragments = std::make_unique<FragmentBuffers<T>>();
       T z[kBuffer], D[kBuffer], weight[kBuffer], shrink[kBuffer], depth[3], corner[3];
       ChannelBuffers<T> texture_values(textures.count ? textures.channels : 0);
-      for (int i = tiling.bins.start[tile]; i < tiling.bins.start[tile + 1]; ++i) {
+      const int begin = tiling.bins.start[tile], end = tiling.bins.start[tile + 1];
+      for (int i = begin; i < end; ++i) {
+        if (i > begin && (i - begin) % TileSoftmax<T>::kTogether == 0) pixels.fold();
         const int face = tiling.bins.item[i];
         corner_depths(s, b, face, depth);
         const int64_t* layout = layout_of(textures, face);
@@ -141,20 +182,22 @@ void depth_softmax_forward(const Screen<T>& s, const Attributes<T>& attributes, 
           for (int c = 0; c < channels; ++c) {
             corner_attributes(attributes, b, face, c, corner);
             plan.kernels.blend_channel(r, kTileStride, *fragments, weight, shrink, corner, c < texture.channels ? values[c] : nullptr,
-                                       sums.data() + static_cast<size_t>(c) * kTilePixels);
+                                       pixels.channel(c));
           }
         });
       }
+      pixels.fold();
       const int columns = std::min(kTileWidth, s.width - x), rows = std::min(kTileHeight, s.height - y);
       for (int row = 0; row < rows; ++row)
         for (int i = 0; i < columns; ++i) {
           const int from = row * kTileStride + i;
           const size_t to = offset + static_cast<size_t>(y + row) * s.width + x + i;
-          nearest[to] = tile_nearest[from];
-          sum[to] = tile_sum[from];
-          background[to] = std::exp((plan.colour.background_nearness - tile_nearest[from]) * plan.colour.inverse_gamma) / tile_sum[from];
+          const double all = pixels.total[from];
+          nearest[to] = pixels.nearest[from];
+          sum[to] = T(all);
+          background[to] = T(std::exp((plan.colour.background_nearness - pixels.nearest[from]) * plan.colour.inverse_gamma) / all);
           for (int c = 0; c < channels; ++c)
-            colour[to * channels + c] = sums[static_cast<size_t>(c) * kTilePixels + from] / tile_sum[from];
+            colour[to * channels + c] = T(pixels.totals[static_cast<size_t>(c) * kTilePixels + from] / all);
         }
     });
   });
@@ -168,8 +211,6 @@ void depth_softmax_backward(const Screen<T>& s, const Attributes<T>& attributes,
   const Plan<T> plan(parameters, coverage, softmax);
   const int channels = attributes.channels;
   const int textured = textures.count ? textures.channels : 0;
-  std::fill_n(results.vertices, static_cast<size_t>(s.batch) * s.vertex_count * 3, T(0));
-  std::fill_n(results.attributes, static_cast<size_t>(s.batch) * attributes.count * channels, T(0));
   if (textured) {
     std::fill_n(results.uv, 2 * static_cast<size_t>(s.batch) * textures.uv_count, T(0));
     std::fill_n(results.slopes, kSlopes * static_cast<size_t>(s.batch) * s.face_count, T(0));
@@ -267,8 +308,7 @@ void depth_softmax_backward(const Screen<T>& s, const Attributes<T>& attributes,
         });
       }
     });
-    T* out = results.vertices + static_cast<size_t>(b) * s.vertex_count * 3;
-    T* out_attributes = results.attributes + static_cast<size_t>(b) * attributes.count * channels;
+    std::vector<double> out(static_cast<size_t>(s.vertex_count) * 3, 0.0), out_attributes(static_cast<size_t>(attributes.count) * channels, 0.0);
     double total[4] = {0, 0, 0, 0};
     for (size_t i = 0; i < gradients.size(); ++i) {
       const ColourGradient<T>& g = gradients[i];
@@ -280,6 +320,9 @@ void depth_softmax_backward(const Screen<T>& s, const Attributes<T>& attributes,
       }
       total[0] += g.scale, total[1] += g.shape, total[2] += g.shift * plan.distribution.shift_sign, total[3] += g.gamma;
     }
+    std::transform(out.begin(), out.end(), results.vertices + b * out.size(), [](double v) { return static_cast<T>(v); });
+    std::transform(out_attributes.begin(), out_attributes.end(), results.attributes + b * out_attributes.size(),
+                   [](double v) { return static_cast<T>(v); });
     for (double gamma : background_gamma) total[3] += gamma;
     for (int k = 0; k < 4; ++k) results.parameters[4 * b + k] = static_cast<T>(total[k]);
     if (!textured) return;

@@ -7,9 +7,6 @@ namespace {
 
 constexpr int kColumns = 128;  // threads of a block, one a sample
 constexpr int kNeurons = 128;  // ..., one a neuron
-constexpr int kGridRows = 65535;  // the largest grid in y
-
-unsigned grid_rows(int n) { return static_cast<unsigned>(n < kGridRows ? n : kGridRows); }
 
 // False for a neuron that refers to a feature that is not there: the forward pass has reported it, and the backward one passes it over.
 template <class T>
@@ -21,24 +18,27 @@ template <class T>
 __global__ void forward_kernel(LogicLayerOnDevice<T> l, const T* x, T* y, Status status) {
   const int column = blockIdx.x * kColumns + threadIdx.x;
   if (column >= l.columns) return;
-  x += static_cast<int64_t>(blockIdx.z) * l.inputs * l.columns + column;
-  y += static_cast<int64_t>(blockIdx.z) * l.neurons * l.columns + column;
-  for (int64_t neuron = blockIdx.y; neuron < l.neurons; neuron += gridDim.y) {
-    const int64_t a = l.a[neuron], b = l.b[neuron];
-    const bool inside = reads_inputs(l, neuron);
-    if (!inside) report(status, Error::kLogicIndex, a < 0 || a >= l.inputs ? a : b, l.inputs, l.layer);
-    y[neuron * l.columns] = inside ? gate_value(l.coefficients + 4 * neuron, x[a * l.columns], x[b * l.columns]) : T(0);
+  for (int64_t part = blockIdx.z; part < l.batch; part += gridDim.z) {
+    const T* from = x + part * l.inputs * l.columns + column;
+    T* to = y + part * l.neurons * l.columns + column;
+    for (int64_t neuron = blockIdx.y; neuron < l.neurons; neuron += gridDim.y) {
+      const int64_t a = l.a[neuron], b = l.b[neuron];
+      const bool inside = reads_inputs(l, neuron);
+      if (!inside) report(status, Error::kLogicIndex, a < 0 || a >= l.inputs ? a : b, l.inputs, l.layer);
+      to[neuron * l.columns] = inside ? gate_value(l.coefficients + 4 * neuron, from[a * l.columns], from[b * l.columns]) : T(0);
+    }
   }
 }
 
-// A block for each neuron: its four sums over the samples.
+// A block for each neuron and part of the batch: its four sums over the samples.
 template <class T>
 __global__ void coefficient_sums_kernel(LogicLayerOnDevice<T> l, const T* x, const T* grad, T* grad_coefficients) {
   __shared__ T sums[kCoefficients][kColumns];
-  const int neuron = blockIdx.x, me = threadIdx.x;
-  const T* from = x + static_cast<int64_t>(blockIdx.y) * l.inputs * l.columns;
+  const int64_t part = blockIdx.x / l.neurons;
+  const int neuron = static_cast<int>(blockIdx.x % l.neurons), me = threadIdx.x;
+  const T* from = x + part * l.inputs * l.columns;
   const T *a = from + static_cast<int64_t>(l.a[neuron]) * l.columns, *b = from + static_cast<int64_t>(l.b[neuron]) * l.columns;
-  const T* g = grad + (static_cast<int64_t>(blockIdx.y) * l.neurons + neuron) * l.columns;
+  const T* g = grad + (part * l.neurons + neuron) * l.columns;
   T s0 = T(0), sa = T(0), sb = T(0), sab = T(0);
   const int columns = reads_inputs(l, neuron) ? l.columns : 0;
   for (int j = me; j < columns; j += kColumns) {
@@ -52,7 +52,7 @@ __global__ void coefficient_sums_kernel(LogicLayerOnDevice<T> l, const T* x, con
       for (int k = 0; k < kCoefficients; ++k) sums[k][me] += sums[k][me + width];
   }
   __syncthreads();
-  if (me < kCoefficients) grad_coefficients[(static_cast<int64_t>(blockIdx.y) * l.neurons + neuron) * 4 + me] = sums[me][0];
+  if (me < kCoefficients) grad_coefficients[(part * l.neurons + neuron) * 4 + me] = sums[me][0];
 }
 
 // A thread for each feature and sample gathers from the neurons that read it, so that no two threads add to one place.
@@ -60,20 +60,22 @@ template <class T>
 __global__ void input_gradient_kernel(LogicLayerOnDevice<T> l, const T* x, LogicReaders readers, const T* grad, T* grad_x) {
   const int column = blockIdx.x * kColumns + threadIdx.x;
   if (column >= l.columns) return;
-  x += static_cast<int64_t>(blockIdx.z) * l.inputs * l.columns + column;
-  grad += static_cast<int64_t>(blockIdx.z) * l.neurons * l.columns + column;
-  grad_x += static_cast<int64_t>(blockIdx.z) * l.inputs * l.columns + column;
-  for (int64_t feature = blockIdx.y; feature < l.inputs; feature += gridDim.y) {
-    T sum = T(0);
-    for (int64_t i = readers.start[feature]; i < readers.start[feature + 1]; ++i) {
-      const int64_t neuron = readers.reader[i] / 2;
-      const bool as_a = readers.reader[i] % 2 == 0;
-      if (!reads_inputs(l, neuron)) continue;
-      const T other = x[static_cast<int64_t>(as_a ? l.b[neuron] : l.a[neuron]) * l.columns];
-      const T* c = l.coefficients + 4 * neuron;
-      sum += grad[neuron * l.columns] * (as_a ? gate_da(c, other) : gate_db(c, other));
+  for (int64_t part = blockIdx.z; part < l.batch; part += gridDim.z) {
+    const T* from = x + part * l.inputs * l.columns + column;
+    const T* g = grad + part * l.neurons * l.columns + column;
+    T* to = grad_x + part * l.inputs * l.columns + column;
+    for (int64_t feature = blockIdx.y; feature < l.inputs; feature += gridDim.y) {
+      T sum = T(0);
+      for (int64_t i = readers.start[feature]; i < readers.start[feature + 1]; ++i) {
+        const int64_t neuron = readers.reader[i] / 2;
+        const bool as_a = readers.reader[i] % 2 == 0;
+        if (!reads_inputs(l, neuron)) continue;
+        const T other = from[static_cast<int64_t>(as_a ? l.b[neuron] : l.a[neuron]) * l.columns];
+        const T* c = l.coefficients + 4 * neuron;
+        sum += g[neuron * l.columns] * (as_a ? gate_da(c, other) : gate_db(c, other));
+      }
+      to[feature * l.columns] = sum;
     }
-    grad_x[feature * l.columns] = sum;
   }
 }
 
@@ -117,15 +119,15 @@ __global__ void coefficients_gradient_kernel(int neurons, const T* z, T inverse_
 
 template <class T>
 void logic_layer_forward(const LogicLayerOnDevice<T>& l, const T* x, T* y, Status status, cudaStream_t stream) {
-  const dim3 grid(blocks_for(l.columns, kColumns), grid_rows(l.neurons), l.batch);
+  const dim3 grid(blocks_for(l.columns, kColumns), grid_rows(l.neurons), grid_rows(l.batch));
   launch(forward_kernel<T>, {grid, dim3(kColumns), 0, stream}, l, x, y, status);
 }
 
 template <class T>
 void logic_layer_backward(const LogicLayerOnDevice<T>& l, const T* x, const LogicReaders& readers, const T* grad, T* grad_x,
                           T* grad_coefficients, cudaStream_t stream) {
-  launch(coefficient_sums_kernel<T>, {dim3(l.neurons, l.batch), dim3(kColumns), 0, stream}, l, x, grad, grad_coefficients);
-  const dim3 grid(blocks_for(l.columns, kColumns), grid_rows(l.inputs), l.batch);
+  launch(coefficient_sums_kernel<T>, {dim3(blocks_for(int64_t{l.neurons} * l.batch, 1)), dim3(kColumns), 0, stream}, l, x, grad, grad_coefficients);
+  const dim3 grid(blocks_for(l.columns, kColumns), grid_rows(l.inputs), grid_rows(l.batch));
   launch(input_gradient_kernel<T>, {grid, dim3(kColumns), 0, stream}, l, x, readers, grad, grad_x);
 }
 

@@ -41,20 +41,16 @@ __global__ void sum_kernel(int groups, const int32_t* outputs, const int32_t* gr
   }
 }
 
-constexpr int kGridRows = 65535;  // the largest grid in y
-
-unsigned rows(int64_t n) { return static_cast<unsigned>(n < kGridRows ? n : kGridRows); }
-
 }  // namespace
 
 void pack_bits(const uint8_t* bytes, int64_t samples, int signals, uint64_t* words, cudaStream_t stream) {
   const int64_t row = (samples + kSamples - 1) / kSamples;
-  launch(pack_kernel, {dim3(blocks_for(signals, kThreads), rows(row)), dim3(kThreads), 0, stream}, bytes, samples, signals, row, words);
+  launch(pack_kernel, {dim3(blocks_for(signals, kThreads), grid_rows(row)), dim3(kThreads), 0, stream}, bytes, samples, signals, row, words);
 }
 
 void logic_program_run(int gate, int count, const int32_t* a, const int32_t* b, int64_t words, const uint64_t* slots, uint64_t* out,
                        cudaStream_t stream) {
-  const Launch where{dim3(blocks_for(words, kThreads), rows(count)), dim3(kThreads), 0, stream};
+  const Launch where{dim3(blocks_for(words, kThreads), grid_rows(count)), dim3(kThreads), 0, stream};
   switch (static_cast<BitGate>(gate)) {
     case BitGate::kAnd: return launch(run_kernel<BitGate::kAnd>, where, count, a, b, words, slots, out);
     case BitGate::kAndNot: return launch(run_kernel<BitGate::kAndNot>, where, count, a, b, words, slots, out);
@@ -65,7 +61,7 @@ void logic_program_run(int gate, int count, const int32_t* a, const int32_t* b, 
 
 void logic_program_sum(int groups, const int32_t* outputs, const int32_t* group_starts, const int64_t* offsets, const uint64_t* slots,
                        int64_t samples, int32_t* counts, cudaStream_t stream) {
-  const Launch where{dim3(blocks_for(samples, kThreads), rows(groups)), dim3(kThreads), 0, stream};
+  const Launch where{dim3(blocks_for(samples, kThreads), grid_rows(groups)), dim3(kThreads), 0, stream};
   launch(sum_kernel, where, groups, outputs, group_starts, offsets, slots, samples, (samples + kSamples - 1) / kSamples, counts);
 }
 

@@ -42,13 +42,14 @@ __device__ void store_tile(const T* tile, int wires, int columns, int first, int
   __syncthreads();
 }
 
-// grid: (tiles, batch). Without shared memory the tile lies in `out`, wire by wire.
+// A block for each tile of a row: (batch, tiles). Without shared memory the tile lies in `out`, wire by wire.
 template <class T>
 __global__ void __launch_bounds__(kMostSortThreads)
-    forward_kernel(Comparators net, bool in_shared, bool transposed, const T* shares, const T* payload, int columns, T* out) {
-  const int first = static_cast<int>(blockIdx.x) * kTileColumns, used = min_(kTileColumns, columns - first);
-  const int64_t at = static_cast<int64_t>(blockIdx.y) * net.wires * columns;
-  const T* move = shares + static_cast<int64_t>(blockIdx.y) * net.count;
+    forward_kernel(Comparators net, bool in_shared, bool transposed, const T* shares, const T* payload, int columns, int tiles, T* out) {
+  const int row = static_cast<int>(blockIdx.x) / tiles;
+  const int first = static_cast<int>(blockIdx.x) % tiles * kTileColumns, used = min_(kTileColumns, columns - first);
+  const int64_t at = static_cast<int64_t>(row) * net.wires * columns;
+  const T* move = shares + static_cast<int64_t>(row) * net.count;
   T* tile = in_shared ? dynamic_shared<T>() : out + at + first;
   const int64_t wire_stride = in_shared ? 1 : columns, column_stride = in_shared ? net.wires : 1;
   if (in_shared) {
@@ -151,9 +152,9 @@ void sort_payload_forward(const SortSettings& s, int batch, const T* shares, con
   const Comparators& net = s.network;
   const size_t bytes = static_cast<size_t>(net.wires) * (columns < kTileColumns ? columns : kTileColumns) * sizeof(T);
   const bool in_shared = bytes <= kSharedBytes;
-  const Launch how{dim3(blocks_for(columns, kTileColumns), static_cast<unsigned>(batch)), dim3(sort_threads(net.wires)),
-                   in_shared ? bytes : 0, stream};
-  launch(forward_kernel<T>, how, net, in_shared, transposed, shares, payload, columns, out);
+  const unsigned tiles = blocks_for(columns, kTileColumns);
+  const Launch how{dim3(blocks_for(int64_t{batch} * tiles, 1)), dim3(sort_threads(net.wires)), in_shared ? bytes : 0, stream};
+  launch(forward_kernel<T>, how, net, in_shared, transposed, shares, payload, columns, static_cast<int>(tiles), out);
 }
 
 int64_t sort_payload_scratch(int wires, int layers, int comparators) {

@@ -84,6 +84,15 @@ RNDR_HD T edge_distance2(const LocalTriangle<T>& t, int k, T x, T y, T& perp, T&
   return perp * perp + excess * excess;
 }
 
+// What the nearest edge is chosen by: the squared distance, but less than all of them for an edge that the point lies beside, on the
+// outer side: its foot is then the closest point of the triangle. Compared as distances, a foot and a corner at sqrt(2 u) of the distance
+// from it (u: the rounding unit) come out the same, and the closest point would jump by that much.
+template <class T>
+RNDR_HD T edge_order(const LocalTriangle<T>& t, T d, T perp, T excess) {
+  const bool beside = (excess == T(0)) & (perp <= -t.never_inside);
+  return beside ? T(-1) : d;
+}
+
 // Squared distance to the boundary; `inside` is strict.
 template <class T>
 RNDR_HD T boundary_distance2(const LocalTriangle<T>& t, T x, T y, bool& inside) {
@@ -108,7 +117,7 @@ struct Nearest {
 
 template <class T>
 RNDR_HD Nearest<T> nearest_boundary_point(const LocalTriangle<T>& t, T x, T y) {
-  T best = T(0), wx = T(0), wy = T(0), l0 = T(0), l1 = T(0), low = T(0);
+  T best = T(0), first = T(0), wx = T(0), wy = T(0), l0 = T(0), l1 = T(0), low = T(0);
   for (int k = 0; k < 3; ++k) {
     T perp, along, excess;
     edge_distance2(t, k, x, y, perp, along, excess);
@@ -116,9 +125,11 @@ RNDR_HD Nearest<T> nearest_boundary_point(const LocalTriangle<T>& t, T x, T y) {
     // On the line itself the direction is the outer side's, so that the derivative is the edge's normal there, too.
     perp = perp > T(0) ? perp : (perp < T(-1e-18) ? perp : T(-1e-18));
     const T d = perp * perp + excess * excess;
-    const bool take = k == 0 || d < best;
+    const T order = edge_order(t, d, perp, excess);
+    const bool take = k == 0 || order < first;
     T s = along * t.inverse_length[k];
     s = s < T(0) ? T(0) : (s > T(1) ? T(1) : s);
+    first = take ? order : first;
     best = take ? d : best;
     wx = take ? perp * t.nx[k] + excess * t.tx[k] : wx;
     wy = take ? perp * t.ny[k] + excess * t.ty[k] : wy;
@@ -154,7 +165,7 @@ struct Closest {
 
 template <class T>
 RNDR_HD Closest<T> closest_point(const LocalTriangle<T>& t, T x, T y) {
-  T best = T(0), low = T(0), perps[3];
+  T first = T(0), low = T(0), perps[3];
   Closest<T> c;
   c.qx = c.qy = c.sx = c.sy = T(0);
   for (int i = 0; i < 3; ++i) c.lambda[i] = c.edge_weight[i] = T(0);
@@ -164,12 +175,13 @@ RNDR_HD Closest<T> closest_point(const LocalTriangle<T>& t, T x, T y) {
     const T d = edge_distance2(t, k, x, y, p, along, excess);
     perps[k] = p;
     low = k == 0 ? p : (p < low ? p : low);
-    const bool take = k == 0 || d < best;
+    const T order = edge_order(t, d, p, excess);
+    const bool take = k == 0 || order < first;
     T s = along * t.inverse_length[k];
     s = s < T(0) ? T(0) : (s > T(1) ? T(1) : s);
     const T beside = excess == T(0) && t.inverse_length[k] > T(0) ? T(1) : T(0);
     const T il = t.inverse_length[k] * beside, q = p * il * il;
-    best = take ? d : best;
+    first = take ? order : first;
     c.lambda[k] = take ? T(1) - s : c.lambda[k];
     c.lambda[n] = take ? s : c.lambda[n];
     c.lambda[o] = take ? T(0) : c.lambda[o];

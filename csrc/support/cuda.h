@@ -24,6 +24,8 @@
 
 namespace rndr {
 
+constexpr int kMostGridRows = 65535;  // the largest grid in y and z
+
 struct Launch {
   dim3 grid, block;
   size_t shared_bytes;
@@ -54,7 +56,14 @@ __device__ __forceinline__ T* dynamic_shared() {
 
 namespace rndr {
 
-// Blocks of `size` threads that hold `count` of them.
-inline unsigned blocks_for(long long count, int size) { return static_cast<unsigned>((count + size - 1) / size); }
+// Blocks of `size` threads that hold `count` of them, along x.
+inline unsigned blocks_for(long long count, int size) {
+  const long long blocks = (count + size - 1) / size;
+  if (blocks > 0x7fffffff) throw std::runtime_error("CUDA: " + std::to_string(blocks) + " blocks are more than one launch takes (2147483647)");
+  return static_cast<unsigned>(blocks);
+}
+
+// Blocks along y or z for so many rows; where there are more rows than blocks, a block goes on to the row gridDim further.
+inline unsigned grid_rows(long long rows) { return static_cast<unsigned>(rows < kMostGridRows ? rows : kMostGridRows); }
 
 }  // namespace rndr

@@ -90,6 +90,8 @@ inline void cudaMemsetAsync(void* address, int value, size_t bytes, cudaStream_t
 
 namespace rndr {
 
+constexpr int kMostGridRows = 100;  // in y and z; on a device 65,535: a test can go beyond this one
+
 struct Launch {
   dim3 grid, block;
   size_t shared_bytes;
@@ -136,7 +138,8 @@ class Engine {
     const unsigned long threads = 1ul * l.block.x * l.block.y * l.block.z;
     if (threads == 0 || threads > kMostThreads) throw std::runtime_error("CUDA emulation: a block of " + std::to_string(threads) + " threads");
     if (l.shared_bytes > kMostShared) throw std::runtime_error("CUDA emulation: " + std::to_string(l.shared_bytes) + " bytes of shared memory");
-    if (l.grid.y > 65535 || l.grid.z > 65535) throw std::runtime_error("CUDA emulation: a grid of more than 65535 blocks along y or z");
+    if (l.grid.y > kMostGridRows || l.grid.z > kMostGridRows)
+      throw std::runtime_error("CUDA emulation: a grid of more than " + std::to_string(kMostGridRows) + " blocks along y or z");
     const char* order = std::getenv("RENDERER_EMULATION_ORDER");
     reverse_ = order && std::string(order) == "reverse";
     body_ = &body, block_ = l.block, count_ = static_cast<int>(threads);

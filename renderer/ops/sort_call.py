@@ -10,7 +10,8 @@ from renderer.ops import cuda, native
 from renderer.sort.networks import Table, table
 
 SETTINGS = "str network, int k, str relaxation, float beta, float shape, float shift, bool straight_through"
-# Rows that the CUDA kernels have scratch for at a time.
+# The CUDA kernels have scratch for this many numbers at a time, but no fewer rows than occupy a large GPU.
+CUDA_SCRATCH = 2**24
 CUDA_ROWS = 256
 
 
@@ -31,9 +32,9 @@ def launch_sort(kernel: str, x: Tensor, settings: tuple, *args: Any) -> None:
     cuda.launch(kernel, x.device, *_network(x, settings), x.element_size() == 8, x.shape[0], *args)
 
 
-def scratch(x: Tensor, rows: int, kernel: str, *sizes: int) -> Tensor:
-    """As much as `<kernel>_scratch` says that each of the rows needs, on the device of x."""
-    return x.new_empty(rows, cuda.query(f"{kernel}_scratch", x.device, *sizes))
+def scratch_rows(x: Tensor, each: int) -> int:
+    """How many rows of x (B, n) the CUDA kernels take at a time, each with so many numbers of scratch."""
+    return max(1, min(x.shape[0], max(CUDA_ROWS, CUDA_SCRATCH // max(each, 1))))
 
 
 def _network(x: Tensor, settings: tuple) -> tuple:

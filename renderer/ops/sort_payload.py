@@ -15,7 +15,7 @@ from torch import Tensor
 from renderer import _C
 from renderer.ops import cuda, native
 from renderer.ops.native_function import OpSpec, register
-from renderer.ops.sort_call import CUDA_ROWS, SETTINGS, comparators_of, launch_sort, scratch, sort_arguments
+from renderer.ops.sort_call import SETTINGS, comparators_of, launch_sort, scratch_rows, sort_arguments
 
 for _name in ("sort_payload", "sort_transposed"):
     native.LIBRARY.define(f"{_name}(Tensor x, Tensor payload, {SETTINGS}) -> (Tensor)")
@@ -47,7 +47,8 @@ def apply_cuda(x: Tensor, payload: Tensor, settings: tuple, *, transposed: bool)
     x, payload = native.contiguous(x, payload)
     out = torch.empty_like(payload)
     count = comparators_of(x, settings).count
-    for rows, moved, result in zip(*(t.split(CUDA_ROWS) for t in (x, payload, out)), strict=True):
+    at_a_time = scratch_rows(x, x.shape[1] + count)
+    for rows, moved, result in zip(*(t.split(at_a_time) for t in (x, payload, out)), strict=True):
         state, shares = torch.empty_like(rows), rows.new_empty(len(rows), count)
         launch_sort("sort_shares", rows, settings, rows.data_ptr(), False, state.data_ptr(), shares.data_ptr())
         addresses = (shares.data_ptr(), moved.data_ptr(), payload.shape[2], transposed, result.data_ptr())
@@ -62,11 +63,13 @@ def gradients_cuda(
     x, payload, grad = native.contiguous(x, payload, grad)
     grad_x, other = torch.empty_like(x), torch.empty_like(payload)
     found = comparators_of(x, settings)
-    parts = (t.split(CUDA_ROWS) for t in (x, payload, grad, grad_x, other))
+    each = cuda.query("sort_payload_scratch", x.device, x.shape[1], found.layers, found.count)
+    at_a_time = scratch_rows(x, each + x.shape[1] + 4 * found.count)
+    parts = (t.split(at_a_time) for t in (x, payload, grad, grad_x, other))
     for rows, moved, g, to, result in zip(*parts, strict=True):
         state, shares = torch.empty_like(rows), rows.new_empty(len(rows), 4, found.count)
         launch_sort("sort_shares", rows, settings, rows.data_ptr(), True, state.data_ptr(), shares.data_ptr())
-        buffers = scratch(rows, len(rows), "sort_payload", rows.shape[1], found.layers, found.count)
+        buffers = rows.new_empty(len(rows), each)
         addresses = (result.data_ptr(), 0) if transposed else (0, result.data_ptr())
         tensors = (shares.data_ptr(), moved.data_ptr(), g.data_ptr(), payload.shape[2], to.data_ptr())
         launch_sort("sort_payload_backward", rows, settings, *tensors, *addresses, buffers.data_ptr())

@@ -10,7 +10,7 @@ from torch import Tensor
 from renderer import _C
 from renderer.ops import cuda, native
 from renderer.ops.native_function import OpSpec, register
-from renderer.ops.sort_call import CUDA_ROWS, SETTINGS, comparators_of, launch_sort, scratch, sort_arguments
+from renderer.ops.sort_call import SETTINGS, comparators_of, launch_sort, scratch_rows, sort_arguments
 
 native.LIBRARY.define(f"sort_values(Tensor x, {SETTINGS}) -> (Tensor)")
 native.LIBRARY.define(f"sort_values_backward(Tensor grad, Tensor x, {SETTINGS}) -> (Tensor)")
@@ -40,7 +40,8 @@ def _forward_cuda(x: Tensor, *settings: Any) -> Tensor:
 def _backward_cuda(grad: Tensor, x: Tensor, *settings: Any) -> Tensor:
     grad, x = native.contiguous(grad, x)
     grad_x = torch.empty_like(x)
-    buffers = scratch(x, min(x.shape[0], CUDA_ROWS), "sort_values", x.shape[1], comparators_of(x, settings).layers)
+    each = cuda.query("sort_values_scratch", x.device, x.shape[1], comparators_of(x, settings).layers)
+    buffers = x.new_empty(scratch_rows(x, each), each)
     addresses = (x.data_ptr(), grad.data_ptr(), grad_x.data_ptr(), buffers.data_ptr(), len(buffers))
     launch_sort("sort_values_backward", x, settings, *addresses)
     return grad_x

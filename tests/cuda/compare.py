@@ -72,3 +72,17 @@ def check_deterministic(op: str, args: Sequence) -> None:
         assert torch.equal(mine, other)
     exact = run(lambda *a: call(op, *a), op, convert(args, torch.float64))
     check_close(first[0] + first[1], exact[0] + exact[1], TOLERANCE[torch.float32])
+
+
+def check_relative(ours: Sequence[Tensor], exact: Sequence[Tensor], tolerance: float) -> None:
+    """Equal but for `tolerance` times the largest of the exact values."""
+    for mine, expected in zip(ours, exact, strict=True):
+        size = float(expected.abs().max()) if expected.numel() else 0.0
+        torch.testing.assert_close(mine, expected, rtol=0, atol=tolerance * size)
+
+
+def check_float32(op: str, args: Sequence, tolerance: float) -> None:
+    """Values and gradients of an op in float32 against those in float64, of the same numbers."""
+    given = convert(args, torch.float32)
+    ours, exact = (run(lambda *a: call(op, *a), op, convert(given, dtype)) for dtype in (torch.float32, torch.float64))
+    check_relative(ours[0] + ours[1], exact[0] + exact[1], tolerance)

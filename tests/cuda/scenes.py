@@ -28,6 +28,19 @@ def degenerate() -> tuple[Tensor, Tensor]:
     return vertices, torch.tensor([[0, 1, 2], [5, 6, 7], [0, 0, 3], [0, 3, 8], [0, 3, 4]])
 
 
+def crowd() -> tuple[Tensor, Tensor]:
+    """A bumpy grid of triangles in a corner, each there many times: far pixels see little of it, near ones all."""
+    side = 20
+    generator = torch.Generator().manual_seed(0)
+    row, column = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
+    xyz = torch.stack([column, row, torch.ones(side, side)], -1).double() * torch.tensor([0.4, 0.4, 2.0])
+    xyz += torch.tensor([7.0, 7.0, 0.0]) + 0.3 * torch.rand(side, side, 3, generator=generator, dtype=torch.float64)
+    corner = (row * side + column)[:-1, :-1].flatten()
+    faces = torch.cat([corner[:, None] + torch.tensor(k) for k in ([0, side, 1], [1, side, side + 1])])
+    order = torch.randint(len(faces), (100_000,), generator=generator)
+    return xyz.reshape(1, -1, 3), faces[order]
+
+
 SCENES = {
     "ball": (*ball(), (21, 18)),  # no side is a multiple of the tile's
     "soup": (*soup(1), (17, 33)),

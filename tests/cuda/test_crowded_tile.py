@@ -7,29 +7,14 @@ from importlib import import_module
 
 import pytest
 import torch
-from torch import Tensor
 
 from renderer.ops import cuda
 from renderer.ops.native_function import call
-from tests.cuda.compare import TOLERANCE, convert, run
-from tests.cuda.scenes import P, parameters
+from tests.cuda.compare import TOLERANCE, check_relative, convert, run
+from tests.cuda.scenes import P, crowd, parameters
 from tests.ops.test_soft_render import no_textures
 
-COUNT = 100_000
 EPS = {torch.float32: 1e-6, torch.float64: 1e-12}
-
-
-def crowd() -> tuple[Tensor, Tensor]:
-    """A bumpy grid of triangles in a corner, each there many times: far pixels see little of it, near ones all."""
-    side = 20
-    generator = torch.Generator().manual_seed(0)
-    row, column = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
-    xyz = torch.stack([column, row, torch.ones(side, side)], -1).double() * torch.tensor([0.4, 0.4, 2.0])
-    xyz += torch.tensor([7.0, 7.0, 0.0]) + 0.3 * torch.rand(side, side, 3, generator=generator, dtype=torch.float64)
-    corner = (row * side + column)[:-1, :-1].flatten()
-    faces = torch.cat([corner[:, None] + torch.tensor(k) for k in ([0, side, 1], [1, side, side + 1])])
-    order = torch.randint(len(faces), (COUNT,), generator=generator)
-    return xyz.reshape(1, -1, 3), faces[order]
 
 
 def arguments(op: str, size: tuple[int, int], dtype: torch.dtype, t_conorm: str) -> tuple:
@@ -48,9 +33,7 @@ def check(op: str, args: tuple, dtype: torch.dtype, exactly: Callable) -> None:
         ours = run(lambda *a: call(op, *a), op, given)
     exact = run(exactly, op, convert(given, torch.float64))
     assert 0 < exact[0][0].min() < exact[0][0].max() / 2  # neither nothing nor everything is covered
-    for mine, expected in zip(ours[0] + ours[1], exact[0] + exact[1], strict=True):
-        size = float(expected.abs().max()) if expected.numel() else 0.0  # there is no texture
-        torch.testing.assert_close(mine, expected, rtol=0, atol=TOLERANCE[dtype] * size)
+    check_relative(ours[0] + ours[1], exact[0] + exact[1], TOLERANCE[dtype])
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

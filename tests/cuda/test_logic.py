@@ -26,6 +26,16 @@ def test_an_index_out_of_range_is_one_line(emulated: None) -> None:
         torch.ops.renderer.logic_layers(x, c, indices, widths, groups)
 
 
+@pytest.mark.parametrize(("batch", "inputs", "neurons"), [(203, 4, 7), (2, 150, 230)])
+def test_more_rows_than_a_grid_has(emulated: None, batch: int, inputs: int, neurons: int) -> None:
+    """A grid is limited along y and z, here to 100 blocks: a block then does several rows of the batch or the layer."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.rand(batch, inputs, 1, generator=generator, dtype=torch.float64)
+    coefficients = torch.rand(neurons, 4, generator=generator, dtype=torch.float64)
+    indices = torch.randint(inputs, (2, neurons), generator=generator, dtype=torch.int32)
+    check_against_reference("logic_layers", (x, coefficients, indices, [neurons], 0), torch.float64)
+
+
 @pytest.mark.parametrize("samples", BATCHES)
 def test_programs_give_the_counts_of_the_discrete_network(emulated: None, samples: int) -> None:
     net = random_net()

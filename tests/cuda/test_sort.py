@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from renderer.ops import cuda, sort_payload, sort_values
+from renderer.ops import cuda, sort_call
 from renderer.ops.native_function import call
 from renderer.sort import RELAXATIONS, soft_permutation, soft_rank, soft_sort, soft_topk
 from tests.cuda.compare import check_against_reference
@@ -15,7 +15,7 @@ from tests.sort.test_native import ALL_NETWORKS, OPS, arguments, settings
 @pytest.mark.parametrize("network", ALL_NETWORKS)
 @pytest.mark.parametrize("op", OPS)
 def test_equals_the_reference(emulated: None, op: str, network: str) -> None:
-    for batch, n, columns in ((2, 5, 1), (1, 33, 11)):
+    for batch, n, columns in ((2, 5, 1), (3, 33, 11)):
         args = [*arguments(op, batch, n, columns), *settings(network)]
         check_against_reference(op, args, torch.float64)
     check_against_reference(op, [*arguments(op, 2, 9, 3), *settings(network, "logistic", 1.0)], torch.float32)
@@ -51,8 +51,8 @@ def test_rows_beyond_shared_memory(emulated: None, op: str) -> None:
 
 
 def test_more_rows_than_have_scratch_at_a_time(emulated: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (sort_values, sort_payload):
-        monkeypatch.setattr(module, "CUDA_ROWS", 3)
+    monkeypatch.setattr(sort_call, "CUDA_ROWS", 3)
+    monkeypatch.setattr(sort_call, "CUDA_SCRATCH", 0)
     for op in OPS:
         check_against_reference(op, [*arguments(op, 8, 4, 2), *settings("odd_even")], torch.float64)
 

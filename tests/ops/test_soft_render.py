@@ -10,6 +10,8 @@ from renderer.ops.native_function import call
 from renderer.raster import soft_render
 from renderer.reference.depth_softmax import depth_softmax as reference
 from renderer.relax import DISTRIBUTIONS, distribution, t_conorm
+from tests.cuda.compare import check_float32
+from tests.cuda.scenes import crowd, parameters
 from tests.oracle import brute_force
 
 SIZE = (7, 9)
@@ -227,3 +229,11 @@ def test_errors_are_one_line(change, message) -> None:
     with pytest.raises((ValueError, TypeError), match=message) as caught:
         soft_render(v, f, image_size=SIZE, **arguments)
     assert "\n" not in str(caught.value)
+
+
+def test_float32_keeps_its_digits_where_1e5_faces_meet() -> None:
+    v, f = crowd()
+    a = torch.rand(1, v.shape[1], 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    tensors = (v, f, a, f, parameters("logistic", 0.2, scale=0.7), *no_textures(v))
+    args = (*tensors, 16, 16, "logistic", False, 1e-6, 1e-3, 0.5, 4.0, True, [])
+    check_float32("depth_softmax", args, 2e-6)
