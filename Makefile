@@ -47,7 +47,7 @@ bench-sort: $(VENV)/.dev
 
 # On a machine with a GPU and nvcc.
 bench-cuda: $(VENV)/.created
-	RENDERER_CUDA=ON RENDERER_CUDA_ARCHITECTURES=$(or $(RENDERER_CUDA_ARCHITECTURES),native) $(PIP) install --constraint constraints.txt --editable '.[tasks,dev]'
+	RENDERER_CUDA=ON RENDERER_CUDA_ARCHITECTURES=$(or $(RENDERER_CUDA_ARCHITECTURES),native) $(PIP) install --constraint constraints.txt --editable '.[tasks,dev]' $(EMULATION)
 	$(BIN)/python -m tests.bench.cuda
 
 # The CUDA library as a build makes it, for all architectures (or RENDERER_CUDA_ARCHITECTURES), warnings being errors; it must import without

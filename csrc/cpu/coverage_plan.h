@@ -33,6 +33,10 @@ struct CoveragePlan {
     const double scale = parameters[0];
     if (!(scale > 0) || !std::isfinite(scale))
       throw std::invalid_argument("distribution: scale must be positive and finite, got " + std::to_string(scale));
+    if (distribution.has_shape && (!(parameters[1] > 0) || !std::isfinite(parameters[1])))
+      throw std::invalid_argument("distribution: shape must be positive and finite, got " + std::to_string(parameters[1]));
+    if (!std::isfinite(parameters[2]))
+      throw std::invalid_argument("distribution: shift must be finite, got " + std::to_string(parameters[2]));
     if (!(s.support_eps > 0 && s.support_eps < 0.5))
       throw std::invalid_argument("distribution: support_eps must lie in (0, 0.5), got " + std::to_string(s.support_eps));
     outer = distribution.outer(s.support_eps, parameters[1], parameters[2]);

@@ -52,7 +52,6 @@ namespace {
 constexpr int kStage = 64;             // faces in shared memory at a time
 constexpr int kChannelsTogether = 4;   // in registers; more channels take more passes
 constexpr int kCornerSums = 9 + 3 * kChannelsTogether, kRound = 7;  // sums of a face, and how many meet in shared memory at a time
-constexpr int kMostLevels = 32;
 
 template <class T>
 __global__ void check_kernel(SoftmaxScene<T> scene, Status status) {
@@ -77,9 +76,7 @@ __device__ bool look_up(const FaceTexture<T>& t, const T z[3], bool perspective,
   for (int k = 0; k < 3; ++k)
     if (!(abs_(t.u[k]) <= T(kFarthestUv)) || !(abs_(t.v[k]) <= T(kFarthestUv))) return false;
   const TextureLayout layout{t.height, t.width, t.levels, t.nearest, t.repeat};
-  TextureLevel levels[kMostLevels];
-  for (int i = 0; i < t.levels; ++i) levels[i] = texture_level(layout, i);
-  l = fragment_lookup(t, levels, z, perspective, b, footprint);
+  l = fragment_lookup(t, TextureLevels{layout}, z, perspective, b, footprint);
   return true;
 }
 

@@ -86,11 +86,7 @@ __global__ void __launch_bounds__(kTileThreads)
           const int face = by_face ? only : faces.at(first + me);
           Extent e;
           pixels_of[me] = extent_of(s, view, face, radius, e) ? within_tile(e, tile_x, tile_y) : Extent{{0, -1}, {0, -1}};
-          if (!pixels_of[me].empty()) {
-            double cx[3], cy[3];
-            s.corners(view, face, cx, cy);
-            staged[me] = localize<T>(triangle_lines(cx, cy), tile_x, tile_y);
-          }
+          if (!pixels_of[me].empty()) localize_face(s, view, face, tile_x, tile_y, staged[me]);
         }
         __syncthreads();
         const int shares = kTileThreads / count, slot = me % count, share = me / count;

@@ -23,11 +23,7 @@ __global__ void __launch_bounds__(kTileThreads)
       const int face = faces.at(first + me);
       Extent e;
       present[me] = extent_of(s, pixel.view, face, radius, e) && tiles_of(e).contains(pixel.tile_x / kTile, pixel.tile_y / kTile);
-      if (present[me]) {
-        double cx[3], cy[3];
-        s.corners(pixel.view, face, cx, cy);
-        staged[me] = localize<T>(triangle_lines(cx, cy), pixel.tile_x, pixel.tile_y);
-      }
+      if (present[me]) localize_face(s, pixel.view, face, pixel.tile_x, pixel.tile_y, staged[me]);
     }
     __syncthreads();
     // Added up by themselves, so that in a crowded tile no small number meets the sum of 1e5 others.

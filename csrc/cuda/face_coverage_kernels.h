@@ -41,7 +41,15 @@ __device__ __forceinline__ PairCoverage<T> cover(const LocalTriangle<T>& t, T x,
   return r;
 }
 
-// A face is a maximum if its coverage equals the pixel's to the last bit, so both passes must run the very same instructions.
+// A face is a maximum if its coverage equals the pixel's to the last bit, so both passes must run the very same instructions: those of
+// these two functions.
+template <class T>
+RNDR_DEVICE_NOINLINE void localize_face(const Screen<T>& s, int view, int face, int tile_x, int tile_y, LocalTriangle<T>& local) {
+  double x[3], y[3];
+  s.corners(view, face, x, y);
+  local = localize<T>(triangle_lines(x, y), tile_x, tile_y);
+}
+
 template <class D, class C, class T>
 RNDR_DEVICE_NOINLINE PairCoverage<T> cover_exactly(const LocalTriangle<T>& t, T x, T y, const CoverageParams<T>& c, const D& distribution,
                                                    const C& conorm) {

@@ -112,6 +112,7 @@ class PieceWalk {
           best.first = min_(best.first, other);
           best.last = max_(best.last, other);
         }
+        if (!others.item) return best;  // there is no list: these were all candidates, whatever the cell
       }
     return best;
   }

@@ -13,17 +13,21 @@ enum class Error : int64_t {
   kAttribute,       // face, attribute, attributes
   kUv,              // bits of the coordinate as double
   kScale,           // bits of the scale as double
+  kShape,           // ..., of the shape
+  kShift,           // ..., of the shift
   kGamma,           // bits of gamma as double
   kLogicIndex,      // index, features of the layer before, layer
   kUvRow,           // face, row, rows
   kFaceTexture,     // face, texture, last texture
 };
 
-using Status = int64_t*;  // error, then up to three numbers
+using Status = int64_t*;  // error, up to three numbers, and whether a thread has begun to write them
 
 __device__ inline void report(Status status, Error error, int64_t a, int64_t b = 0, int64_t c = 0) {
   volatile int64_t* s = status;
   if (s[0] != 0) return;
+  // One thread writes, so that the numbers belong to one error.
+  if (atomicCAS(reinterpret_cast<unsigned long long*>(status + 4), 0ull, 1ull) != 0ull) return;
   s[1] = a, s[2] = b, s[3] = c;
   __threadfence_system();
   s[0] = static_cast<int64_t>(error);

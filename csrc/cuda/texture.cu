@@ -4,7 +4,6 @@ RNDR_NAMESPACE_BEGIN
 namespace {
 
 constexpr int kTaps = 8;              // of a pixel: 2 levels of 4
-constexpr int kMostLevels = 32;       // of a pyramid; sides are ints
 constexpr int kChannelsTogether = 4;  // in shared memory
 
 // False for coordinates whose texels cannot be numbered.
@@ -12,9 +11,7 @@ template <class T>
 __device__ bool look_up(const Texture<T>& texture, const T* uv, const T* lod, size_t at, Lookup<T>& l) {
   const T u = uv[2 * at], v = uv[2 * at + 1];
   if (!(abs_(u) <= T(kFarthestUv)) || !(abs_(v) <= T(kFarthestUv))) return false;
-  TextureLevel levels[kMostLevels];
-  for (int i = 0; i < texture.layout.levels; ++i) levels[i] = texture_level(texture.layout, i);
-  l = texture_lookup(texture.layout, levels, u, v, texture.layout.levels > 1 ? lod[at] : T(0));
+  l = texture_lookup(texture.layout, TextureLevels{texture.layout}, u, v, texture.layout.levels > 1 ? lod[at] : T(0));
   return true;
 }
 

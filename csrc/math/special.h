@@ -34,6 +34,15 @@ struct Limits<double> {
   static constexpr double log_largest = 708.;
 };
 
+// a b - c d with each product rounded by itself: 0 where they are equal. With one of them fused it would be the other's rounding error.
+RNDR_HD double difference_of_products(double a, double b, double c, double d) {
+#if defined(__CUDA_ARCH__)
+  return __dsub_rn(__dmul_rn(a, b), __dmul_rn(c, d));
+#else
+  return a * b - c * d;
+#endif
+}
+
 template <class T>
 RNDR_HD T infinity_() {
   return T(INFINITY);

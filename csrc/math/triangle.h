@@ -23,9 +23,14 @@ struct TriangleLines {
   bool degenerate;   // zero area: no point is inside
 };
 
+// Twice the signed area on the screen. y points down: a face that is counter-clockwise seen from outside has a negative area.
+RNDR_HD double signed_area2(const double x[3], const double y[3]) {
+  return difference_of_products(x[1] - x[0], y[2] - y[0], y[1] - y[0], x[2] - x[0]);
+}
+
 RNDR_HD TriangleLines triangle_lines(const double x[3], const double y[3]) {
   TriangleLines lines;
-  const double area2 = (x[1] - x[0]) * (y[2] - y[0]) - (y[1] - y[0]) * (x[2] - x[0]);
+  const double area2 = signed_area2(x, y);
   const double side = area2 < 0 ? -1.0 : 1.0;
   lines.degenerate = area2 == 0;
   for (int k = 0; k < 3; ++k) {

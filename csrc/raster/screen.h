@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 #include "math/special.h"
+#include "math/triangle.h"
 #include "support/macros.h"
 
 RNDR_NAMESPACE_BEGIN
@@ -56,11 +57,6 @@ RNDR_HD double greatest(const double v[3]) { return max_(max_(v[0], v[1]), v[2])
 RNDR_HD Extent centres_of(const double x[3], const double y[3], double radius, int left, int top, int right, int bottom) {
   return {centres_within(least(x) - radius, greatest(x) + radius, left, right),
           centres_within(least(y) - radius, greatest(y) + radius, top, bottom)};
-}
-
-// Twice the signed area on the screen. y points down: a face that is counter-clockwise seen from outside has a negative area.
-RNDR_HD double signed_area2(const double x[3], const double y[3]) {
-  return (x[1] - x[0]) * (y[2] - y[0]) - (y[1] - y[0]) * (x[2] - x[0]);
 }
 
 // The corners of a face, and its signed area: 0 for one that is not drawn.

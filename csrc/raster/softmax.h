@@ -159,8 +159,8 @@ RNDR_HD FragmentSums<T> fragment_sums(const LocalTriangle<T>& t, T px, T py, con
 }
 
 // The lookup of a fragment with the weights b of its corners; levels: of the pyramid.
-template <class T>
-RNDR_HD Lookup<T> fragment_lookup(const FaceTexture<T>& t, const TextureLevel* levels, const T depth[3], bool perspective, const T b[3],
+template <class T, class Levels>
+RNDR_HD Lookup<T> fragment_lookup(const FaceTexture<T>& t, const Levels& levels, const T depth[3], bool perspective, const T b[3],
                                   Footprint<T>& footprint) {
   const TextureLayout layout{t.height, t.width, t.levels, t.nearest, t.repeat};
   const T u = b[0] * t.u[0] + b[1] * t.u[1] + b[2] * t.u[2], v = b[0] * t.v[0] + b[1] * t.v[1] + b[2] * t.v[2];

@@ -28,6 +28,12 @@ RNDR_HD TextureLevel texture_level(const TextureLayout& t, int level) {
   return l;
 }
 
+// The levels of a pyramid, each worked out when it is asked for; or an array of them.
+struct TextureLevels {
+  TextureLayout layout;
+  RNDR_HD TextureLevel operator[](int level) const { return texture_level(layout, level); }
+};
+
 // Four texels, their weights, and the weights' derivatives in u and v. A nearest lookup has weights 1, 0, 0, 0.
 template <class T>
 struct Taps {
@@ -81,8 +87,8 @@ struct Lookup {
 };
 
 // levels[i]: level i of the pyramid; lod in [0, number of levels - 1], not read if there is one level.
-template <class T>
-RNDR_HD Lookup<T> texture_lookup(const TextureLayout& t, const TextureLevel* levels, T u, T v, T lod) {
+template <class T, class Levels>
+RNDR_HD Lookup<T> texture_lookup(const TextureLayout& t, const Levels& levels, T u, T v, T lod) {
   Lookup<T> l;
   l.levels = 1, l.between = T(0);
   int first = 0;

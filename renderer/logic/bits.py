@@ -28,7 +28,7 @@ def unpack_bits(words: Int64[Tensor, "signals words"], samples: int) -> Bool[Ten
     if words.device.type != "cpu":
         raise ValueError(f"words: expected on the CPU, got {words.device}")
     words = words.contiguous()
-    bits = torch.empty(samples, words.shape[0], dtype=torch.bool)
+    bits = torch.empty(samples, words.shape[0], dtype=torch.bool, device="cpu")
     _C.unpack_bits(words.data_ptr(), samples, words.shape[0], native.threads(), bits.data_ptr())
     return bits
 

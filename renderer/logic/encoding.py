@@ -125,7 +125,7 @@ class Thermometer(Encoding):
             raise ValueError(
                 f"data, levels: expected (samples, features) and levels >= 1, got {tuple(data.shape)}, {levels}"
             )
-        steps = torch.arange(1, levels + 1, dtype=data.dtype) / (levels + 1)
+        steps = torch.arange(1, levels + 1, dtype=data.dtype, device=data.device) / (levels + 1)
         return cls(torch.quantile(data, steps, dim=0).T.contiguous())
 
     @classmethod

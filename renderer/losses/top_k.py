@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import accumulate
 
 import torch
 from jaxtyping import Float, Int
@@ -64,8 +65,9 @@ def top_k_cross_entropy(
     true = target.reshape(-1, 1)
     others = _without(rows.x.detach(), true).topk(sorted_ - 1, 1).indices
     shares = how.matrix_rows(rows.x.gather(1, torch.cat([true, others], 1)), 0, 1)[:, 0]
-    in_best = shares.flip(1)[:, :k].cumsum(1)  # C_1 ... C_k
-    probability = in_best @ in_best.new_tensor(probabilities)
+    # sum_k p_k C_k, C_k being the first k places together: each place counts for all k from its own on.
+    weights = shares.new_tensor(list(accumulate(reversed(probabilities)))[::-1])
+    probability = shares.flip(1)[:, :k] @ weights
     each = -torch.log(probability.clamp(min=torch.finfo(probability.dtype).tiny))
     return reduce_batch(rows.restore_matrix(each[:, None])[..., 0], reduction)
 

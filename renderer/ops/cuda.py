@@ -9,7 +9,7 @@ errors of CUDA they are raised by a later call, or at once with CUDA_LAUNCH_BLOC
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from importlib import import_module
@@ -43,14 +43,25 @@ def emulated() -> Iterator[None]:
         _emulator.reset(token)
 
 
-def implement(op: str, *, cpu: Callable[..., Any], cuda: Callable[..., Any]) -> None:
-    """Registers both implementations of `renderer::<op>`."""
+def implement(op: str, *, cpu: Callable[..., Any], cuda: Callable[..., Any], on_host: Collection[int] = ()) -> None:
+    """Registers both implementations of `renderer::<op>`; arguments `on_host` are tensors on the CPU for both."""
 
     def on_cpu(*args: Any) -> Any:
         return (cpu if _emulator.get() is None else cuda)(*args)
 
+    def on_cuda(*args: Any) -> Any:
+        check_same_device(op, [a for i, a in enumerate(args) if i not in on_host])
+        return cuda(*args)
+
     torch.library.impl(LIBRARY, op, "CPU")(on_cpu)
-    torch.library.impl(LIBRARY, op, "CUDA")(cuda)
+    torch.library.impl(LIBRARY, op, "CUDA")(on_cuda)
+
+
+def check_same_device(op: str, args: Sequence[Any]) -> None:
+    """Raises ValueError if tensors lie on different devices: kernels get nothing but addresses."""
+    devices = list(dict.fromkeys(a.device for a in args if isinstance(a, Tensor)))
+    if len(devices) > 1:
+        raise ValueError(f"{op}: expected all tensors on one device, got {' and '.join(map(str, devices))}")
 
 
 def query(function: str, device: torch.device, *args: Any) -> int:
@@ -64,14 +75,14 @@ def launch(kernel: str, device: torch.device, *args: Any) -> None:
     check_device(device)
     module = _emulator.get() if device.type == "cpu" else CUDA
     status = _status_of(device)
-    raise_errors(status)
+    raise_errors(device)
     if device.type == "cpu":
         getattr(module, kernel)(*args, status.data_ptr(), 0)
     else:
         guard = torch.cuda.device(device) if device.index != torch.cuda.current_device() else nullcontext()
         with guard:
             getattr(module, kernel)(*args, status.data_ptr(), torch.cuda.current_stream(device).cuda_stream)
-    raise_errors(status)
+    raise_errors(device)
 
 
 TILE = 16  # pixels of a tile's side: csrc/cuda/image_tiles.h
@@ -97,7 +108,7 @@ class Bins:
     def __init__(self, kind: str, device: torch.device, views: int, items: int, cells: int) -> None:
         key = (kind, device)
         if key not in _pairs:
-            _pairs[key] = torch.zeros(1, dtype=torch.int64, pin_memory=device.type == "cuda")
+            _pairs[key] = _page_locked(1, device)
         room = 0
         if not deterministic():  # lists are filled in any order
             room = min(max(4 * views * (items + cells), int(_SPARE * _pairs[key].item())), _MOST_PAIRS)
@@ -123,7 +134,9 @@ class Scatter:
         self._target = torch.zeros_like(like, memory_format=torch.contiguous_format)
         self._row = self._share = None
         if deterministic():
-            self._row = torch.zeros(sources, dtype=torch.int64, device=like.device)
+            # Those that stay unused add 0 somewhere, not all to the same row: torch adds up a row's shares one by one.
+            rows = max(1, self._target.numel() // max(1, like.shape[-1]))
+            self._row = torch.arange(sources, device=like.device) % rows
             self._share = like.new_zeros(sources, like.shape[-1])
 
     def addresses(self) -> tuple[int, int, int]:
@@ -138,11 +151,14 @@ class Scatter:
         return self._target
 
 
-def raise_errors(status: Tensor) -> None:
+def raise_errors(device: torch.device) -> None:
     """Raises what a kernel has reported since the last look."""
-    error, a, b, c = status.tolist()
+    status = _status_of(device)
+    error, a, b, c, _ = status.tolist()
     if error == 0:
         return
+    if device.type == "cuda" and not torch.cuda.is_current_stream_capturing():
+        torch.cuda.synchronize(device)  # what is under way may report the same again, which a later call would raise
     status.zero_()
     raise ValueError(_SENTENCES[error - 1](a, b, c))
 
@@ -159,6 +175,8 @@ _SENTENCES: tuple[Callable[[int, int, int], str], ...] = (
     lambda face, row, count: f"attribute_faces: face {face} refers to row {row}, but there are {count}",
     lambda bits, *_: f"uv: expected finite coordinates of size at most 1e9, got {_number(bits)}",
     lambda bits, *_: f"distribution: scale must be positive and finite, got {_number(bits)}",
+    lambda bits, *_: f"distribution: shape must be positive and finite, got {_number(bits)}",
+    lambda bits, *_: f"distribution: shift must be finite, got {_number(bits)}",
     lambda bits, *_: f"gamma: must be positive and finite, got {_number(bits)}",
     lambda index, count, layer: f"indices: expected 0 to {count - 1} in layer {layer}, got {index}",
     lambda face, row, count: f"uv_faces: face {face} refers to row {row} of uv, which has {count}",
@@ -168,6 +186,11 @@ _SENTENCES: tuple[Callable[[int, int, int], str], ...] = (
 
 def _status_of(device: torch.device) -> Tensor:
     if device not in _status:
-        # Page-locked memory of the host: kernels write to it, and reading it waits for nobody.
-        _status[device] = torch.zeros(4, dtype=torch.int64, pin_memory=device.type == "cuda")
+        _status[device] = _page_locked(5, device)
     return _status[device]
+
+
+def _page_locked(count: int, device: torch.device) -> Tensor:
+    """Zeros in page-locked memory of the host: kernels write to it, and reading it waits for nobody."""
+    with torch.inference_mode(False):  # it outlives the mode that the first call may be in
+        return torch.zeros(count, dtype=torch.int64, device="cpu", pin_memory=device.type == "cuda")

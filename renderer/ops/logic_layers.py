@@ -50,7 +50,7 @@ def _forward(x: Tensor, coefficients: Tensor, indices: Tensor, widths: list[int]
     _check(x, coefficients, indices, widths, groups)
     coefficients, indices = native.contiguous(coefficients, indices)
     out = x.new_empty(x.shape[0], groups or widths[-1], x.shape[2])
-    sizes = torch.tensor(widths)
+    sizes = torch.tensor(widths, device="cpu")
     _C.logic_layers_forward(*_arguments(x, coefficients, indices, sizes, groups), out.data_ptr())
     return out
 
@@ -62,7 +62,7 @@ def _backward(
     coefficients, indices = native.contiguous(coefficients, indices)
     grad_x = x.new_empty(x.shape)
     grad_coefficients = x.new_empty(x.shape[0], *coefficients.shape)
-    sizes = torch.tensor(widths)
+    sizes = torch.tensor(widths, device="cpu")
     _C.logic_layers_backward(
         *_arguments(x, coefficients, indices, sizes, groups),
         *(grad.data_ptr(), *grad.stride(), grad_x.data_ptr(), grad_coefficients.data_ptr()),

@@ -18,7 +18,7 @@ native.LIBRARY.define(
 
 def _pack(bits: Tensor) -> Tensor:
     (bits,) = native.contiguous(bits)
-    words = torch.empty(bits.shape[1], (bits.shape[0] + 63) // 64, dtype=torch.int64)
+    words = torch.empty(bits.shape[1], (bits.shape[0] + 63) // 64, dtype=torch.int64, device="cpu")
     _C.pack_bits(bits.data_ptr(), *bits.shape, native.SIMD_LEVEL, native.threads(), words.data_ptr())
     return words
 
@@ -33,7 +33,7 @@ def _pack_cuda(bits: Tensor) -> Tensor:
 def _run(x: Tensor, samples: int, slots: int, block_words: int, runs: Tensor, *tables: Tensor) -> Tensor:
     (x,) = native.contiguous(x)
     groups = len(tables[-1])
-    counts = torch.empty(samples, groups, dtype=torch.int32)
+    counts = torch.empty(samples, groups, dtype=torch.int32, device="cpu")
     packed = x.dtype == torch.int64
     inputs = x.shape[0] if packed else x.shape[1]
     _C.logic_program_counts(
@@ -61,7 +61,7 @@ def _run_cuda(x: Tensor, samples: int, slots: int, block_words: int, runs: Tenso
 
 
 cuda.implement("pack_bits", cpu=_pack, cuda=_pack_cuda)
-cuda.implement("logic_program", cpu=_run, cuda=_run_cuda)
+cuda.implement("logic_program", cpu=_run, cuda=_run_cuda, on_host=(4,))  # runs
 
 
 def _fake_pack(bits: Tensor) -> Tensor:

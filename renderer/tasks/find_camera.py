@@ -63,7 +63,7 @@ def find_camera(
     where = device_named(device)
     pixels = read_image(Path(image))
     silhouette = torch.from_numpy(mask_of_mask_file(pixels, Path(image)))
-    shape = mesh if isinstance(mesh, Mesh) else Mesh.load(mesh)
+    shape = mesh.to("cpu") if isinstance(mesh, Mesh) else Mesh.load(mesh)
     chosen = {**dataclasses.asdict(settings), "device": where.type}
 
     with run.opened([silhouette, shape.vertices, shape.faces], chosen) as state:

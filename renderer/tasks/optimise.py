@@ -159,9 +159,9 @@ def _remeshed(mesh: Mesh, num_faces: int, here: Ranks) -> Mesh:
 
     def made() -> tuple[Tensor, Tensor]:
         result = remesh_to(mesh, num_faces)
-        return result.vertices, result.faces
+        return result.vertices.cpu(), result.faces.cpu()  # a tensor is unpickled on the device that it comes from
 
-    return Mesh(*here.from_first(made))
+    return Mesh(*here.from_first(made)).to(mesh.vertices.device)
 
 
 def cooling(progress: float) -> float:

@@ -118,7 +118,7 @@ def fit_texture(
     run = Run(Path(out), PICTURE_OUTPUTS, resume=resume, overwrite=overwrite)
     train = load_views(data, "train", images=True)
     test = load_views(data, "test", images=True) if has_test(data) else None
-    shape = mesh if isinstance(mesh, Mesh) else Mesh.load(mesh)
+    shape = mesh.to("cpu") if isinstance(mesh, Mesh) else Mesh.load(mesh)
     optional = [tensor for tensor in (shape.uv, shape.uv_faces) if tensor is not None]
     given = [*given_by(train), shape.vertices, shape.faces, *optional]
 
@@ -178,8 +178,9 @@ def begin(pixels: SurfacePixels, settings: TextureSettings) -> TextureFit:
         return TextureFit(grey, pixels.colours.new_zeros(LIGHT_TERMS, 3))
     basis = unit_lights(pixels.normals).double()
     # Row by row, as it comes back from a checkpoint: products of matrices may round differently by layout.
-    light = torch.linalg.lstsq(basis, pixels.colours.double() / 0.5).solution.float().contiguous()
-    return TextureFit(grey, light)
+    # On the CPU, whose solver takes a basis of lower rank: a box shows six normals.
+    light = torch.linalg.lstsq(basis.cpu(), pixels.colours.cpu().double() / 0.5).solution.float().contiguous()
+    return TextureFit(grey, light.to(grey))
 
 
 def unit_lights(normals: Float[Tensor, "M 3"]) -> Float[Tensor, "M 9"]:

@@ -8,6 +8,8 @@ python=${PYTHON:-.venv/bin/python}
 interpreter=$(realpath -s "$(command -v "$python")")
 
 if [ "${1:-}" = device ]; then
+  "$python" -c "import torch, renderer._cuda; assert torch.cuda.is_available(), 'no GPU'"  # or all tests would be skipped
+  export PYTORCH_NO_CUDA_MEMORY_CACHING=1  # a tensor is an allocation of its own, whose end memcheck sees
   for tool in memcheck racecheck; do
     compute-sanitizer --tool "$tool" --error-exitcode 1 "$python" -m pytest -m cuda tests/cuda/test_device.py -k "not gradcheck and not graph"
   done

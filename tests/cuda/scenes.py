@@ -28,6 +28,12 @@ def degenerate() -> tuple[Tensor, Tensor]:
     return vertices, torch.tensor([[0, 1, 2], [5, 6, 7], [0, 0, 3], [0, 3, 8], [0, 3, 4]])
 
 
+def collapsed() -> tuple[Tensor, Tensor]:
+    """One face of two corners in the same place, whose area is 0 only if no product of it is fused with a sum."""
+    vertices = torch.tensor([[3.1, 2.2, 2.0], [20.3, 17.7, 2.0], [20.3, 17.7, 2.0]], dtype=torch.float64)
+    return vertices[None], torch.tensor([[0, 1, 2]])
+
+
 def crowd() -> tuple[Tensor, Tensor]:
     """A bumpy grid of triangles in a corner, each there many times: far pixels see little of it, near ones all."""
     side = 20

@@ -8,7 +8,7 @@ import torch
 from renderer.ops import cuda
 from renderer.relax import DISTRIBUTIONS, T_CONORMS
 from tests.cuda.compare import check_against_reference
-from tests.cuda.scenes import SCENES, P, parameters
+from tests.cuda.scenes import SCENES, P, collapsed, parameters
 from tests.ops.test_hard_ops import soup
 
 EPS = {torch.float32: 1e-6, torch.float64: 1e-12}
@@ -84,3 +84,10 @@ def test_an_unknown_name_is_one_line() -> None:
                 torch.ops.renderer.face_coverage(
                     vertices, faces, parameters("logistic"), *size, name, False, 1e-6, t_conorm
                 )
+
+
+def test_a_collapsed_face_has_no_outline(emulated: None) -> None:
+    vertices, faces = collapsed()
+    settings = (24, 24, "logistic", False, 1e-6)
+    assert not torch.ops.renderer.outline_coverage(vertices, faces, parameters("logistic"), *settings)[0].any()
+    assert (torch.ops.renderer.rasterize(vertices, faces, 24, 24, False, False, None)[0] == -1).all()
