@@ -32,10 +32,10 @@ def run(function, op: str, args: Sequence) -> tuple[list[Tensor], list[Tensor]]:
     return [out.detach().double().cpu() for out in outputs], [g.double().cpu() for g in gradients]
 
 
-def check_close(ours: Sequence[Tensor], exact: Sequence[Tensor], tolerance: float) -> None:
-    """Equal but for `tolerance` times the largest of the exact values (and at least 1)."""
+def check_close(ours: Sequence[Tensor], exact: Sequence[Tensor], tolerance: float, *, least: float = 1.0) -> None:
+    """Equal but for `tolerance` times the largest of the exact values, or times `least` where they are smaller."""
     for mine, expected in zip(ours, exact, strict=True):
-        scale = max(1.0, float(expected.abs().max())) if expected.numel() else 1.0
+        scale = max(least, float(expected.abs().max())) if expected.numel() else least
         torch.testing.assert_close(mine, expected, rtol=0, atol=tolerance * scale)
 
 
@@ -74,15 +74,15 @@ def check_deterministic(op: str, args: Sequence) -> None:
     check_close(first[0] + first[1], exact[0] + exact[1], TOLERANCE[torch.float32])
 
 
-def check_relative(ours: Sequence[Tensor], exact: Sequence[Tensor], tolerance: float) -> None:
-    """Equal but for `tolerance` times the largest of the exact values."""
-    for mine, expected in zip(ours, exact, strict=True):
-        size = float(expected.abs().max()) if expected.numel() else 0.0
-        torch.testing.assert_close(mine, expected, rtol=0, atol=tolerance * size)
-
-
 def check_float32(op: str, args: Sequence, tolerance: float) -> None:
     """Values and gradients of an op in float32 against those in float64, of the same numbers."""
     given = convert(args, torch.float32)
     ours, exact = (run(lambda *a: call(op, *a), op, convert(given, dtype)) for dtype in (torch.float32, torch.float64))
-    check_relative(ours[0] + ours[1], exact[0] + exact[1], tolerance)
+    check_close(ours[0] + ours[1], exact[0] + exact[1], tolerance, least=0.0)
+
+
+def check_not_drawn(vertices: Tensor, faces: Tensor, parameters: Tensor) -> None:
+    """The faces have no outline and cover no pixel of 24 x 24."""
+    size = (24, 24)
+    assert not torch.ops.renderer.outline_coverage(vertices, faces, parameters, *size, "logistic", False, 1e-6)[0].any()
+    assert (torch.ops.renderer.rasterize(vertices, faces, *size, False, False, None)[0] == -1).all()

@@ -7,7 +7,7 @@ import torch
 
 from renderer.ops import cuda
 from renderer.relax import DISTRIBUTIONS, T_CONORMS
-from tests.cuda.compare import check_against_reference
+from tests.cuda.compare import check_against_reference, check_not_drawn
 from tests.cuda.scenes import SCENES, P, collapsed, parameters
 from tests.ops.test_hard_ops import soup
 
@@ -86,8 +86,5 @@ def test_an_unknown_name_is_one_line() -> None:
                 )
 
 
-def test_a_collapsed_face_has_no_outline(emulated: None) -> None:
-    vertices, faces = collapsed()
-    settings = (24, 24, "logistic", False, 1e-6)
-    assert not torch.ops.renderer.outline_coverage(vertices, faces, parameters("logistic"), *settings)[0].any()
-    assert (torch.ops.renderer.rasterize(vertices, faces, 24, 24, False, False, None)[0] == -1).all()
+def test_a_collapsed_face_is_not_drawn(emulated: None) -> None:
+    check_not_drawn(*collapsed(), parameters("logistic"))
